@@ -1,0 +1,23 @@
+//! Arguments, in two stages: clap structs that say what can be written, and requests in which every value is
+//! legal. What needs the configuration as well is decided in `commands`.
+//!
+//! A command or flag whose turn has not come is understood, hidden from the help, and refused by name.
+
+mod command_line;
+mod error;
+mod list;
+mod parse;
+mod restore;
+mod store;
+mod target;
+mod watch;
+
+pub use command_line::{Global, command};
+pub use list::ListRequest;
+pub use parse::{Command, Invocation, Parsed, parse, wants_json};
+pub use restore::{Existing, Point, RestoreRequest, Verify};
+pub use target::Target;
+pub use watch::WatchRequest;
+
+#[cfg(test)]
+mod tests;

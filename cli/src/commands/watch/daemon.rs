@@ -1,0 +1,256 @@
+//! The run itself: the driver, the files' notifications, the signals, and when it ends.
+
+use super::again::{self, Again};
+use super::databases::{config, memory_share, session, state_key};
+use super::events::{self, Events};
+use super::ledger::Ledger;
+use super::signals::{Asked, Signals};
+use super::{WatchJob, fencing, host};
+use crate::commands::open_store::open_store;
+use crate::config::{DatabaseSpec, discover};
+use crate::exit::{Failure, Kind};
+use crate::output::Printer;
+use io_real::driver::{Driver, Handle, Limits, Ports, Report, SystemClock, TokioWork};
+use io_real::files::RealFiles;
+use io_real::sqlite::Session;
+use io_real::state::StateStore;
+use io_real::wake::Wake;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+/// A running daemon.
+pub(super) struct Daemon {
+    handle: Handle<Session>,
+    reports: UnboundedReceiver<Report>,
+    driver: JoinHandle<()>,
+    signals: Signals,
+    files: RealFiles,
+    /// `None`: the engine's own look every second must do.
+    wake: Option<Wake>,
+    ledger: Ledger,
+    events: Events,
+    /// Databases that were added, for the search for new files.
+    known: Vec<DatabaseSpec>,
+    /// Files that appeared and were not added, each said once.
+    refused: BTreeSet<PathBuf>,
+    memory_bytes_each: u64,
+    /// The store refuses to create what is there.
+    conditional_writes: bool,
+    ending: Ending,
+}
+
+/// Whether and why it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It does not.
+    No,
+    /// Everything is asked to stop; however long it takes.
+    WhenDone,
+    /// Everything is asked to stop until then.
+    By(Instant),
+}
+
+/// How often wildcards are looked up again, and clocks are looked at.
+const TICK: Duration = Duration::from_millis(500);
+const DISCOVER_EVERY: Duration = Duration::from_secs(5);
+/// The store's own time limit comes first: it knows more.
+const REQUEST_GRACE: Duration = Duration::from_secs(5);
+
+impl Daemon {
+    /// Prepares this machine, opens store and state, and starts the driver without databases.
+    pub(super) async fn start(job: &WatchJob, printer: &Printer) -> Result<Daemon, Failure> {
+        let elsewhere = again::with_another_state(job);
+        host::make_state_dir(&job.state_dir.path, &elsewhere)?;
+        host::raise_open_files(job.databases.len(), job.limits.requests_in_flight)?;
+        let mut signals = Signals::listen()?;
+        let store = open_store(&job.store)?;
+        let conditional_writes = tokio::select! {
+            probed = fencing::probe(job, &*store, printer) => probed?,
+            Asked::End = signals.next() => return Err(interrupted(job)),
+        };
+        let files = RealFiles::new(host::name());
+        let path = job.state_dir.path.join("state.db");
+        let state = StateStore::open(None, &path, Arc::new(files.clone()))
+            .map_err(|error| host::state_failure(&error, &elsewhere))?;
+        let ports = Ports {
+            store,
+            state: Box::new(state),
+            work: Arc::new(TokioWork::current()),
+            clock: Arc::new(SystemClock),
+        };
+        let limits = Limits {
+            requests_in_flight: usize::try_from(job.limits.requests_in_flight).unwrap_or(usize::MAX).max(1),
+            request_timeout: job.store.timeout.saturating_add(REQUEST_GRACE),
+            ..Limits::default()
+        };
+        let (driver, handle, reports) = Driver::new(ports, limits);
+        let wake = Wake::start(handle.poker())
+            .inspect_err(|error| tracing::warn!(%error, "no file notifications, looking every second"))
+            .ok();
+        Ok(Daemon {
+            handle,
+            reports,
+            driver: tokio::task::spawn(driver.run()),
+            signals,
+            files,
+            wake,
+            ledger: Ledger::default(),
+            events: Events::default(),
+            known: Vec::new(),
+            refused: BTreeSet::new(),
+            memory_bytes_each: memory_share(job.limits.memory_bytes, job.databases.len()),
+            conditional_writes,
+            ending: Ending::No,
+        })
+    }
+
+    /// Replicates until it ends.
+    pub(super) async fn run(mut self, job: &WatchJob, printer: &Printer) -> Result<(), Failure> {
+        for spec in &job.databases {
+            self.add(spec, job)?;
+        }
+        // Those were said when the run was planned.
+        self.refused.extend(discover(&job.entries, &[]).refused.into_iter().map(|refused| refused.path));
+        if job.once {
+            self.finish(Ending::WhenDone);
+        }
+        let mut ticks = tokio::time::interval(TICK);
+        let mut discovered_at = Instant::now();
+        loop {
+            tokio::select! {
+                report = self.reports.recv() => match report {
+                    Some(report) => self.told(report, printer)?,
+                    // The driver ended, and everything it said was heard.
+                    None => return self.verdict(job, printer),
+                },
+                asked = self.signals.next() => match asked {
+                    Asked::End => self.asked_to_end(),
+                    Asked::Reload => tracing::warn!("SIGHUP: reloading is not in this version"),
+                },
+                _ = ticks.tick() => {}
+            }
+            let now = Instant::now();
+            if let Some(failures) = self.out_of_time(job, now) {
+                self.driver.abort();
+                return worst(failures, printer);
+            }
+            if self.ending == Ending::No && self.ledger.is_over() {
+                self.finish(Ending::WhenDone);
+            }
+            if self.ending == Ending::No && now.duration_since(discovered_at) >= DISCOVER_EVERY {
+                discovered_at = now;
+                self.discover(job, printer)?;
+            }
+        }
+    }
+
+    fn add(&mut self, spec: &DatabaseSpec, job: &WatchJob) -> Result<(), Failure> {
+        let config = config(spec, job, self.memory_bytes_each, self.conditional_writes)?;
+        let key = state_key(&spec.path, &job.store.url, spec.place.as_str());
+        let id = self.handle.add(config, session(spec, &self.files), key);
+        let name = spec.place.to_string();
+        let again = Again::of(job, &spec.path, &name);
+        self.ledger.add(id, name, spec.path.clone(), again);
+        if let Some(wake) = &self.wake
+            && let Err(error) = wake.watch(&spec.path, id)
+        {
+            tracing::warn!(database = %spec.place, %error, "no file notifications, looking every second");
+        }
+        self.known.push(spec.clone());
+        Ok(())
+    }
+
+    /// Files that appeared under a wildcard. One whose place is taken is refused, the first goes on.
+    fn discover(&mut self, job: &WatchJob, printer: &Printer) -> Result<(), Failure> {
+        if !job.entries.iter().any(|entry| entry.pattern.has_wildcard()) {
+            return Ok(());
+        }
+        let found = discover(&job.entries, &self.known);
+        let is_new = |spec: &&DatabaseSpec| !self.known.iter().any(|known| known.path == spec.path);
+        let new: Vec<DatabaseSpec> = found.databases.iter().filter(is_new).cloned().collect();
+        for spec in &new {
+            tracing::info!(database = %spec.place, path = %spec.path.display(), "found");
+            self.add(spec, job)?;
+        }
+        for left_out in &found.refused {
+            if self.refused.insert(left_out.path.clone()) {
+                tracing::warn!(path = %left_out.path.display(), "left out: {}", left_out.reason);
+            }
+        }
+        for collision in &found.collisions {
+            if self.refused.insert(collision.second.path.clone()) {
+                events::refused(collision, printer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, report: Report, printer: &Printer) -> Result<(), Failure> {
+        match report {
+            Report::StateWarning(warning) => tracing::warn!("{warning}"),
+            Report::SweepFailed { prefix, error } => {
+                tracing::warn!(prefix, %error, "unfinished uploads of earlier lives stay in the store");
+            }
+            Report::Notice(id, notice) => {
+                let now = Instant::now();
+                let failure = self.ledger.note(id, &notice, now);
+                if let Some(account) = self.ledger.account(id) {
+                    self.events.tell(id, account, &notice, failure.as_ref(), printer, now)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn asked_to_end(&mut self) {
+        let timeouts = self.known.iter().map(|spec| spec.settings.sync.shutdown_timeout);
+        let timeout = timeouts.max().unwrap_or_default();
+        tracing::info!("ending, for at most {} s", timeout.as_secs_f32());
+        self.finish(Ending::By(Instant::now() + timeout));
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        self.ending = ending;
+        self.handle.finish();
+    }
+
+    /// Why it must not go on, although not everything is done; the gravest last.
+    fn out_of_time(&self, job: &WatchJob, now: Instant) -> Option<Vec<Failure>> {
+        match self.ending {
+            Ending::By(deadline) if deadline <= now => {
+                let failure = self.ledger.unfinished().unwrap_or_else(|| {
+                    Failure::new(Kind::Unavailable, "the end took too long; everything is durable")
+                });
+                Some(vec![failure])
+            }
+            Ending::WhenDone if job.once => self.ledger.given_up(job.store.timeout),
+            Ending::By(_) | Ending::WhenDone | Ending::No => None,
+        }
+    }
+
+    /// Everything is stopped: what the run as a whole amounts to.
+    fn verdict(self, job: &WatchJob, printer: &Printer) -> Result<(), Failure> {
+        // Asked to end by signal, a daemon has reported its troubles before, but not what that left undone.
+        if matches!(self.ending, Ending::By(_)) && !job.once {
+            return self.ledger.undone().map_or(Ok(()), Err);
+        }
+        worst(self.ledger.failures(), printer)
+    }
+}
+
+/// The last one, after the others were printed.
+fn worst(mut failures: Vec<Failure>, printer: &Printer) -> Result<(), Failure> {
+    let Some(worst) = failures.pop() else { return Ok(()) };
+    failures.iter().for_each(|failure| printer.failure(failure));
+    Err(worst)
+}
+
+fn interrupted(job: &WatchJob) -> Failure {
+    Failure::new(Kind::Unavailable, "ended before anything was replicated")
+        .cause("the store has not answered yet")
+        .hint(again::show_config(job))
+}

@@ -1,0 +1,138 @@
+//! Named, seeded bugs: the simulator's oracles must catch each of them (docs/mutants.md).
+//!
+//! Without the feature `mutants` [`mutated`] is a constant `false` and nothing of this is compiled in.
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A seeded bug.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mutant {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &'static [Mutant] = &[$(Mutant::$name,)*];
+
+            /// The name on the command line.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Mutant::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// A frame whose checksum does not continue the chain is taken.
+    FrameChecksumNotCompared = "frame-checksum-not-compared",
+    /// Where memory ends a transaction is cut in the middle.
+    CutInsideTransaction = "cut-inside-transaction",
+    /// Of two frames of a page the older one is kept.
+    OlderFrameWins = "older-frame-wins",
+    /// A transaction that shrinks the database does not.
+    CommitSizeIgnored = "commit-size-ignored",
+    /// Pages that a growth adds without frames are left out.
+    GrowthNotFilled = "growth-not-filled",
+    /// The anchor moves although not everything before it is in memory.
+    HandOverThoughCut = "hand-over-though-cut",
+    /// An image takes every page from the database file.
+    ImageIgnoresLog = "image-ignores-log",
+    /// A refused write is taken for ours without a look.
+    RefusedTakenForOurs = "refused-taken-for-ours",
+    /// A lost answer is taken for success.
+    AmbiguousTakenForDone = "ambiguous-taken-for-done",
+    /// Objects are written whatever the key holds.
+    UnconditionalPut = "unconditional-put",
+    /// A log that grows while the store is away is held for ever.
+    LongLogHeld = "long-log-held",
+    /// No record is written before a slot is sent.
+    NoPendingRecord = "no-pending-record",
+    /// Durable is announced when the request is sent.
+    DurableAtSend = "durable-at-send",
+    /// The first image counts before its claim slot.
+    DurableBeforeClaim = "durable-before-claim",
+    /// After a start the local database is believed to equal the head.
+    ContinuityAssumed = "continuity-assumed",
+    /// After a start the position in the head's header is believed without comparing checksums.
+    PositionBelieved = "position-believed",
+    /// After a start reading goes on at the end of the log, not at the head's position.
+    PositionOfTheEnd = "position-of-the-end",
+    /// A page diff compares with the checksums of an older slot.
+    DiffAgainstOldSums = "diff-against-old-sums",
+    /// Page checksums rebuilt from objects keep pages past the end.
+    FoldIgnoresShrink = "fold-ignores-shrink",
+    /// Another writer's head is continued.
+    ForeignHeadContinued = "foreign-head-continued",
+    /// After a take-over's claim nobody looks whether it still is the head.
+    ClaimNotRechecked = "claim-not-rechecked",
+    /// The page count of the slot before is written into the header.
+    StaleCommitInHeader = "stale-commit-in-header",
+    /// A slot's header names the checksum after it as the one before it.
+    ChainForgotten = "chain-forgotten",
+    /// The checksum of a database that shrank still counts the pages that are gone.
+    DeltaKeepsCutPages = "delta-keeps-cut-pages",
+    /// A growing tail forgets the pages it held before.
+    TailForgetsPages = "tail-forgets-pages",
+    /// A checkpoint is made without looking whether the files are still ours.
+    CheckpointWithoutIdentity = "checkpoint-without-identity",
+    /// Of the database file only the size is compared, not the times.
+    TimesIgnored = "times-ignored",
+    /// What was seen of the store is built on for ever.
+    ConfirmationNeverOld = "confirmation-never-old",
+    /// A full image counts although its snapshot is missing.
+    MissingSnapshotIgnored = "missing-snapshot-ignored",
+    /// A slot with our id is adopted although no record says that we sent it.
+    OwnIdAdopted = "own-id-adopted",
+    /// Every start sends a full image.
+    RestartSendsImage = "restart-sends-image",
+    /// Another's place is continued without a claim.
+    TakeOverWithoutClaim = "take-over-without-claim",
+    /// The log is looked at although nothing can be new in it.
+    LogOpenedForNothing = "log-opened-for-nothing",
+    /// The committed end is where the frames in the file stop being valid.
+    EndOfTheFile = "end-of-the-file",
+    /// Who fenced us is not remembered for the next life.
+    FencedForgotten = "fenced-forgotten",
+    /// Another's newest object is passed over for an older one.
+    ForeignHeadIgnored = "foreign-head-ignored",
+    /// Numbers that only the local state knows are used again.
+    LostNumberReused = "lost-number-reused",
+    /// A place is listed only when something else asks for it.
+    PlaceNeverListed = "place-never-listed",
+    /// A file that is not ours any more is held until what is on its way has arrived.
+    ReplacedFileHeld = "replaced-file-held",
+    /// An orderly end waits for nothing.
+    StopWithoutDraining = "stop-without-draining",
+}
+
+#[cfg(feature = "mutants")]
+mod active {
+    use super::Mutant;
+    use std::cell::Cell;
+
+    thread_local! {
+        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Switches one mutant on for this thread, or all off.
+    pub fn set_mutant(mutant: Option<Mutant>) {
+        ACTIVE.set(mutant);
+    }
+
+    /// Whether this bug is switched on.
+    pub fn mutated(mutant: Mutant) -> bool {
+        ACTIVE.get() == Some(mutant)
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use active::{mutated, set_mutant};
+
+/// Whether this bug is switched on: never, in this build.
+#[cfg(not(feature = "mutants"))]
+#[inline(always)]
+pub const fn mutated(_: Mutant) -> bool {
+    false
+}

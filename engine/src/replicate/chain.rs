@@ -1,0 +1,63 @@
+//! Which objects lead to a state, by their names alone: what a comparison downloads, and the proof that the head can
+//! still be restored (docs/design.md section 4, rule 4).
+//!
+//! Whether their checksums link is the question of whoever reads them.
+
+use crate::key::{ModifiedIs, ObjectKey, PlaceListing};
+use crate::types::{Level, Txid};
+
+/// A chain by names from a full image to `head`, oldest first: the newest snapshot, then always the object
+/// that reaches furthest. `None`: a gap, or nothing to begin with.
+///
+/// If any chain reaches the head, one from the newest full image does: an object that leads past that image from an
+/// older one leads on from it as well. One sweep over the objects by their first TXID, so it costs n log n.
+pub(super) fn chain(listing: &PlaceListing, head: Txid) -> Option<Vec<ObjectKey>> {
+    chain_without(listing, head, None)
+}
+
+/// Whether nothing needs a slot that was written: the store took it after an object that contains it, or, where the
+/// store does not tell, the head is reached without it.
+pub(super) fn is_dead(listing: &PlaceListing, slot: ObjectKey, modified: ModifiedIs) -> bool {
+    let late = listing.late_arrivals().iter().any(|o| o.key == slot);
+    let head = listing.head().filter(|_| modified == ModifiedIs::HeaderTime);
+    late || head.is_some_and(|head| chain_without(listing, head, Some(slot)).is_some())
+}
+
+fn chain_without(listing: &PlaceListing, head: Txid, without: Option<ObjectKey>) -> Option<Vec<ObjectKey>> {
+    let counts = |k: &ObjectKey| k.range().max() <= head && Some(*k) != without;
+    let objects = || listing.objects().iter().map(|o| o.key).filter(counts);
+    let base = objects().filter(|k| k.starts_at_one()).max_by_key(|k| (k.range().max(), k.level()))?;
+    let mut later: Vec<ObjectKey> =
+        objects().filter(|k| k.level() < Level::SNAPSHOT && k.range().max() > base.max()).collect();
+    later.sort_unstable_by_key(|k| k.range().min());
+    let mut later = later.into_iter().peekable();
+    let mut chain = vec![base];
+    let mut reached = base.max();
+    let mut furthest = base;
+    while reached < head {
+        while let Some(next) = later.next_if(|k| k.range().min() <= reached + 1) {
+            if (next.max(), next.level()) > (furthest.max(), furthest.level()) {
+                furthest = next;
+            }
+        }
+        if furthest.max() <= reached {
+            return None;
+        }
+        reached = furthest.max();
+        chain.push(furthest);
+    }
+    Some(chain)
+}
+
+/// The level-0 objects from `min` to `max`, if all are there.
+pub(super) fn slots(listing: &PlaceListing, min: Txid, max: Txid) -> Option<Vec<ObjectKey>> {
+    (min.into_inner()..=max.into_inner())
+        .map(|n| {
+            let key = ObjectKey::slot(Txid::new(n).ok()?);
+            listing.get(key).map(|o| o.key)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

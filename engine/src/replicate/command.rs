@@ -1,0 +1,181 @@
+//! What the engine asks for: one output type, imperative, data only.
+//!
+//! Every [`Command`] but a notice carries a [`RequestId`] and is answered exactly once by an
+//! [`Event`](super::Event) with the same id, success or failure.
+
+use super::notice::Notice;
+use super::pages::PageSet;
+use super::state::StateChange;
+use crate::ltx::{Header, WalSpan};
+use crate::store::{Attributes, Condition, ETag};
+use crate::types::{Pgno, WalPosition};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// Joins a command to its answer. Never reused within a process life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(crate) u64);
+
+impl RequestId {
+    /// The number, for traces.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// One database of a fleet. Given by the driver, never reused within a process life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// Something to do.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Work on the source database; jobs of one database run one after the other, in order, and never on an
+    /// async worker (a call may block for seconds).
+    Source(RequestId, SourceId, SourceJob),
+    /// Read or write the local state, durable when answered.
+    State(RequestId, SourceId, StateJob),
+    /// A request to the store.
+    Store(RequestId, SourceId, StoreRequest),
+    /// Tell the outside; not answered.
+    Notice(SourceId, Notice),
+}
+
+/// Work on the source database through SQLite (docs/design.md section 3).
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceJob {
+    /// Take the single-daemon lock, open two connections, enter WAL mode where allowed, pin (the anchor) and
+    /// report what is there. An earlier session of this database is closed first, without a checkpoint.
+    Open {
+        /// May the journal mode be changed to WAL?
+        enter_wal_mode: bool,
+    },
+    /// Begin on the second connection, read every committed frame after `from`, and, when all of it was
+    /// taken into memory (or there was none) and `hand_over` is set, end the first: the second is the anchor.
+    Look {
+        /// Everything before it has been read. Its generation was pinned ever since.
+        from: WalPosition,
+        /// Pages in the database at `from`: pages up to the new size that no frame holds are read at the pin.
+        pages_before: u32,
+        /// Page bytes that may be taken into memory. What does not fit is cut at a commit boundary; a first
+        /// transaction that alone does not fit is given as frame numbers, to be read under the anchor.
+        bytes_max: u64,
+        /// May the anchor move? Never while an upload reads under it.
+        hand_over: bool,
+    },
+    /// Compute the checksum of every page of the image at the anchor, and of the image as it was at `as_of`,
+    /// if the WAL still holds that position. Moves the anchor to the newest commit first.
+    Survey {
+        /// A position of the WAL, taken from an object's header.
+        as_of: Option<WalSpan>,
+    },
+    /// Encode pages into an object in memory.
+    Seal {
+        /// The object's header.
+        header: Header,
+        /// The pages.
+        pages: PageSet,
+    },
+    /// Whether the files are still those that were opened, and the length of the log file, which grows also while
+    /// nothing more is read.
+    Measure,
+    /// A checkpoint on the free connection. The anchor stays.
+    Checkpoint(CheckpointMode),
+    /// End the pin, close both connections, release the lock.
+    Close,
+}
+
+/// How to checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointMode {
+    /// Copies what no reader pins; blocks nobody.
+    Passive,
+    /// Idle and everything read: empties the log. Never waits for readers.
+    Truncate,
+}
+
+/// Work on the local state.
+#[derive(Clone, Debug)]
+pub enum StateJob {
+    /// Read everything about this database.
+    Load,
+    /// Write, durable when answered.
+    Save(Box<StateChange>),
+}
+
+/// A request to the store. Keys are relative to the store's root.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreRequest {
+    /// Write a whole object.
+    Put {
+        /// Where.
+        key: String,
+        /// What.
+        body: Bytes,
+        /// Beside it.
+        attributes: Attributes,
+        /// When.
+        condition: Condition,
+    },
+    /// Encode pages, read under the anchor, into an upload in parts; nothing becomes visible. The upload is
+    /// kept under this request's id for [`StoreRequest::Complete`].
+    Stage {
+        /// Where it will be.
+        key: String,
+        /// The object's header.
+        header: Header,
+        /// The pages.
+        pages: PageSet,
+        /// Beside it.
+        attributes: Attributes,
+    },
+    /// Make a staged upload visible, if the key is absent.
+    Complete {
+        /// The id of the [`StoreRequest::Stage`].
+        staged: RequestId,
+    },
+    /// Give a staged upload up.
+    Discard {
+        /// The id of the [`StoreRequest::Stage`].
+        staged: RequestId,
+    },
+    /// Read an object or a range of it (clipped to its end).
+    Get {
+        /// Where.
+        key: String,
+        /// Which bytes; all when `None`.
+        range: Option<Range<u64>>,
+    },
+    /// One page of a listing.
+    List {
+        /// Below this, ending in `/`.
+        prefix: String,
+        /// After this key.
+        after: Option<String>,
+    },
+    /// SHA-256 of a whole object, downloaded and decoded: where the download does not agree with the object's own
+    /// checksum it is answered [`StoreError::Retryable`](crate::store::StoreError::Retryable).
+    Hash {
+        /// Where.
+        key: String,
+    },
+    /// One page, from the newest of these objects that has it.
+    Page {
+        /// The objects, newest first.
+        keys: Vec<String>,
+        /// Which page.
+        pgno: Pgno,
+    },
+    /// Page checksums of objects, oldest first: each is downloaded, verified and decoded.
+    Digest {
+        /// The objects.
+        keys: Vec<String>,
+    },
+    /// Delete one version.
+    DeleteIfMatch {
+        /// Where.
+        key: String,
+        /// Which version.
+        etag: ETag,
+    },
+}

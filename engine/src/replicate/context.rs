@@ -1,0 +1,70 @@
+//! What a part of the machine may touch while it handles one event: the clocks, the configuration, and the
+//! way out.
+
+use super::command::{Command, RequestId, SourceId, SourceJob, StateJob, StoreRequest};
+use super::config::DatabaseConfig;
+use super::notice::Notice;
+use crate::types::Now;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Commands on their way out, and whose answers are awaited.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    next: u64,
+    commands: VecDeque<Command>,
+    owners: BTreeMap<RequestId, SourceId>,
+}
+
+impl Outbox {
+    pub(super) fn pop(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Takes the owner of an answered request. An answer that nobody asked for is our bug.
+    pub(super) fn settle(&mut self, id: RequestId) -> SourceId {
+        self.owners.remove(&id).expect("every request is answered exactly once")
+    }
+
+    pub(super) fn awaited(&self) -> usize {
+        self.owners.len()
+    }
+
+    fn ask(&mut self, db: SourceId) -> RequestId {
+        self.next += 1;
+        let id = RequestId(self.next);
+        self.owners.insert(id, db);
+        id
+    }
+}
+
+/// One database's view of one event.
+pub(super) struct Context<'a> {
+    pub(super) now: Now,
+    pub(super) db: SourceId,
+    pub(super) config: &'a DatabaseConfig,
+    pub(super) out: &'a mut Outbox,
+}
+
+impl Context<'_> {
+    pub(super) fn source(&mut self, job: SourceJob) -> RequestId {
+        let id = self.out.ask(self.db);
+        self.out.commands.push_back(Command::Source(id, self.db, job));
+        id
+    }
+
+    pub(super) fn state(&mut self, job: StateJob) -> RequestId {
+        let id = self.out.ask(self.db);
+        self.out.commands.push_back(Command::State(id, self.db, job));
+        id
+    }
+
+    pub(super) fn store(&mut self, request: StoreRequest) -> RequestId {
+        let id = self.out.ask(self.db);
+        self.out.commands.push_back(Command::Store(id, self.db, request));
+        id
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.out.commands.push_back(Command::Notice(self.db, notice));
+    }
+}

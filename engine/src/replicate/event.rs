@@ -1,0 +1,226 @@
+//! What happened: one input type, past tense.
+
+use super::command::{RequestId, SourceId};
+use super::config::DatabaseConfig;
+use super::pages::{Snapshot, Tail};
+use super::state::{FileId, LocalState};
+use crate::db::PageSums;
+use crate::ltx::Header;
+use crate::store::{Attributes, ETag, ObjectMeta, Sha256, StoreError};
+use crate::types::{Checksum, Pgno, Timestamp, WalPosition};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A database was added to the fleet.
+    Added(SourceId, Box<DatabaseConfig>),
+    /// The files of a database may have changed: a hint; losing or repeating it is harmless.
+    Poked(SourceId),
+    /// The deadline of [`Output::Wait`](super::Output::Wait) passed, or anything else: look at the clock.
+    TimePassed,
+    /// Sync what is pending, then stop following this database.
+    StopRequested(SourceId),
+    /// Answer to [`Command::Source`](super::Command::Source).
+    Source(RequestId, Result<SourceAnswer, SourceError>),
+    /// Answer to [`Command::State`](super::Command::State).
+    State(RequestId, Result<Option<Box<LocalState>>, StateError>),
+    /// Answer to [`Command::Store`](super::Command::Store).
+    Store(RequestId, Result<StoreAnswer, StoreError>),
+}
+
+/// A finished [`SourceJob`](super::SourceJob), by the job's name.
+#[derive(Clone, Debug)]
+pub enum SourceAnswer {
+    /// Opened and pinned.
+    Opened(Opened),
+    /// Looked.
+    Looked(Looked),
+    /// Surveyed.
+    Surveyed(Box<Surveyed>),
+    /// Encoded.
+    Sealed(Sealed),
+    /// Measured: the log file's bytes.
+    Measured(u64),
+    /// Checkpointed.
+    Checkpointed(Checkpointed),
+    /// Closed.
+    Closed,
+}
+
+/// A database that was opened and pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// What it is at the anchor.
+    pub snapshot: Snapshot,
+    /// Whether the journal mode was changed.
+    pub entered_wal_mode: bool,
+    /// The database file.
+    pub file: FileId,
+}
+
+/// What a look found.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The committed end now.
+    pub snapshot: Snapshot,
+    /// New frames, if any. Its `end` equals the snapshot's unless `bytes_max` cut it.
+    pub tail: Option<Tail>,
+    /// Whether the anchor moved to `snapshot`.
+    pub handed_over: bool,
+    /// Whether all of the WAL was already copied into the database when the pin was taken (mark 0): a
+    /// checkpoint of anybody's is not held up by it.
+    pub backfilled: bool,
+    /// Length of the WAL file.
+    pub wal_bytes: u64,
+}
+
+/// The page checksums of a pinned image.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// The anchor now.
+    pub snapshot: Snapshot,
+    /// Checksums of the image at the anchor.
+    pub sums: PageSums,
+    /// Pages that lie in the WAL, with their newest frame (see [`PinnedPages`](super::PinnedPages)).
+    pub frames: BTreeMap<Pgno, u32>,
+    /// The image at `as_of`: its exact position and its checksums; `None` when the WAL no longer holds it,
+    /// or the database file may already hold newer pages.
+    pub as_of: Option<(WalPosition, PageSums)>,
+}
+
+/// An object in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sealed {
+    /// Its bytes.
+    pub body: Bytes,
+    /// Their hash.
+    pub sha256: Sha256,
+}
+
+/// What a checkpoint did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// A reader or writer was in the way.
+    pub busy: bool,
+    /// Frames in the WAL; `None` when SQLite did not say.
+    pub frames: Option<u32>,
+    /// Frames of it that are in the database now.
+    pub backfilled: Option<u32>,
+}
+
+/// Why a job on the source failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The file does not exist (yet, or any more), or is empty: a database that nobody has written to, which is
+    /// left alone until somebody does.
+    #[error("the database does not exist, or is an empty file")]
+    Missing,
+    /// No right to read or write it.
+    #[error("no permission: {0}")]
+    Denied(Box<str>),
+    /// Not a SQLite database, or an encrypted one.
+    #[error("not a database: {0}")]
+    NotADatabase(Box<str>),
+    /// Another process follows it.
+    #[error("held by another walsync: {0}")]
+    Held(Box<str>),
+    /// Not in WAL mode, and it must not or cannot be changed now.
+    #[error("not in WAL mode: {0}")]
+    NotWal(Box<str>),
+    /// SQLite said busy or protocol: try again.
+    #[error("busy")]
+    Busy,
+    /// The files are not those that were opened, or changed without a checkpoint: nothing may be written or
+    /// checkpointed; reopen and compare pages.
+    #[error("replaced under us: {0}")]
+    Replaced(Box<str>),
+    /// A frame below the committed end is not what it must be: try again, then reopen.
+    #[error("bad WAL frame {frame}: {reason}")]
+    BadFrame {
+        /// 1-based.
+        frame: u32,
+        /// What is wrong.
+        reason: Box<str>,
+    },
+    /// The pages read under the anchor are not those that were surveyed.
+    #[error("pages changed under the pin: {0}")]
+    Unstable(Box<str>),
+    /// The SQLite library has the WAL-reset bug, or lacks something.
+    #[error("unsuitable SQLite library: {0}")]
+    Library(Box<str>),
+    /// Anything else that SQLite or the system said.
+    #[error("{0}")]
+    Io(Box<str>),
+}
+
+/// Why the local state could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("local state: {0}")]
+pub struct StateError(pub Box<str>);
+
+/// A finished [`StoreRequest`](super::StoreRequest), by the request's name.
+#[derive(Clone, Debug)]
+pub enum StoreAnswer {
+    /// Written: a Put or a Complete.
+    Put {
+        /// The new version.
+        etag: ETag,
+    },
+    /// Staged, nothing visible yet.
+    Staged {
+        /// Of the whole object.
+        sha256: Sha256,
+        /// Its length.
+        size_bytes: u64,
+    },
+    /// Not staged: the pages could not be read.
+    Unreadable(SourceError),
+    /// Given up.
+    Discarded,
+    /// Read.
+    Got(Got),
+    /// One page of a listing.
+    Listed {
+        /// The objects, in key order.
+        objects: Vec<ObjectMeta>,
+        /// Go on after this key.
+        next: Option<String>,
+    },
+    /// Hashed.
+    Hashed {
+        /// Of the whole object.
+        sha256: Sha256,
+    },
+    /// A page's content; `None` when no object has it.
+    Page(Option<Bytes>),
+    /// The headers and page checksums of objects, in the order asked for.
+    Digested(Vec<ObjectDigest>),
+    /// Deleted.
+    Deleted,
+}
+
+/// Bytes of an object.
+#[derive(Clone, Debug)]
+pub struct Got {
+    /// The bytes asked for.
+    pub bytes: Bytes,
+    /// Length of the whole object.
+    pub object_bytes: u64,
+    /// Its version.
+    pub etag: ETag,
+    /// When the store took it.
+    pub modified: Timestamp,
+    /// Beside it.
+    pub attributes: Attributes,
+}
+
+/// What an object does to the page checksums.
+#[derive(Clone, Debug)]
+pub struct ObjectDigest {
+    /// Its header.
+    pub header: Header,
+    /// Its pages.
+    pub pages: Vec<(Pgno, Checksum)>,
+}

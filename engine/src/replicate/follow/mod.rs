@@ -1,0 +1,14 @@
+//! Following: every commit is read under the pin and goes up, slot by slot.
+//!
+//! `machine` owns the state and routes answers; `slots` decides what goes up when; `pace` decides when to look
+//! at the log and when to checkpoint; `stop` ends it in order.
+
+mod let_go;
+mod listing;
+mod machine;
+mod others;
+mod pace;
+mod slots;
+mod stop;
+
+pub(super) use machine::{Follow, FollowEnd, Position};

@@ -1,0 +1,162 @@
+//! What the engine tells the outside: states, progress and trouble.
+
+use super::event::SourceError;
+use crate::store::StoreError;
+use crate::types::{NodeId, Timestamp, Txid};
+
+/// The state of one database, as `status` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Finding out where the store and the database stand.
+    Starting,
+    /// Every commit goes up.
+    Following,
+    /// It goes on, but something is in the way: the store, the disk, a budget.
+    Degraded,
+    /// Another writer owns the place.
+    Fenced,
+    /// The file does not exist.
+    Missing,
+    /// It cannot go on without a person.
+    Failed,
+    /// Stopped on request.
+    Stopped,
+}
+
+/// A full image was needed, or a slot came from comparing pages: why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealReason {
+    /// First image of an empty place.
+    FirstImage,
+    /// The WAL no longer holds the position.
+    LogGone,
+    /// The database is behind what the store has (a power cut rolled it back).
+    StoreAhead,
+    /// The files were replaced or written to without us.
+    Replaced,
+    /// The page size changed.
+    PageSize,
+    /// An earlier sync was found in the store although its answer was lost.
+    Adopted,
+    /// The newest objects of the place were gone.
+    HeadLost,
+    /// Another writer's place was taken over.
+    TakeOver,
+    /// Somebody overwrote our newest object: another tool replicates to the same place.
+    Overwritten,
+}
+
+/// Something worth telling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The state changed.
+    Status(Status),
+    /// Every commit up to this slot is in the store.
+    Durable {
+        /// The slot.
+        txid: Txid,
+        /// Its time.
+        timestamp: Timestamp,
+    },
+    /// WAL mode was entered.
+    EnteredWalMode,
+    /// Continuity was healed; `pages` of `of` went up.
+    Healed {
+        /// Why.
+        reason: HealReason,
+        /// The slot that heals.
+        txid: Txid,
+        /// Pages that differed.
+        pages: u32,
+        /// Pages of the database.
+        of: u32,
+    },
+    /// Another writer owns the place.
+    Fenced(Fenced),
+    /// The source is in trouble; `fatal`: it is not retried.
+    Source {
+        /// What happened.
+        error: SourceError,
+        /// Whether it ends here.
+        fatal: bool,
+    },
+    /// The store is in trouble; it is retried.
+    Store {
+        /// What happened.
+        error: StoreError,
+        /// The object.
+        key: String,
+        /// How often in a row.
+        attempt: u32,
+    },
+    /// The store takes nothing and the WAL has become too long: the application has it back. What changed is compared,
+    /// page by page, when the store is there again.
+    LogLetGo {
+        /// How long it has become.
+        wal_bytes: u64,
+        /// How long it may be.
+        wal_bytes_max: u64,
+    },
+    /// Committed pages take more memory than they may, so they stay in the WAL until some went up: a checkpoint of
+    /// the application that resets the WAL waits meanwhile.
+    BudgetSpent {
+        /// What this database may take.
+        bytes_max: u64,
+    },
+    /// The local state is in trouble; it is retried.
+    State {
+        /// What happened.
+        message: Box<str>,
+    },
+    /// An object, or the place, is not what it claims to be.
+    Corrupt {
+        /// The object.
+        key: String,
+        /// What is wrong.
+        message: Box<str>,
+    },
+    /// The format of the place is newer than this version knows: nothing was written.
+    TooNew {
+        /// Its format.
+        format: u32,
+    },
+    /// Following ended on request; what the store has.
+    Stopped {
+        /// The last confirmed slot.
+        durable: Option<Txid>,
+        /// Whether everything committed is in it.
+        complete: bool,
+    },
+}
+
+/// Who owns the place, and why we do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fenced {
+    /// The newest slot.
+    pub txid: Txid,
+    /// Its writer; `None`: a file without our tag (Litestream's).
+    pub by: Option<NodeId>,
+    /// When it was written.
+    pub at: Option<Timestamp>,
+    /// That writer's host, where the manifest names it: each life of a host has an id of its own.
+    pub host: Option<String>,
+    /// Else the host that claimed the place, if it is not this one: mostly an earlier life of the writer.
+    pub claimed_by: Option<String>,
+    /// Whether this database equals the place's newest state; `None`: not known.
+    pub identical: Option<bool>,
+    /// Only an image may go on top, whatever the database holds.
+    pub needs_image: bool,
+    /// Our own id under bytes that we did not send: a copy of this state directory is running.
+    pub copied_state: bool,
+    /// The database was restored here from this place; `None`: nothing tells.
+    pub restored: Option<RestoredHere>,
+}
+
+/// How the state that a database was restored from stands to the place's newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoredHere {
+    /// The state.
+    pub txid: Txid,
+    /// It is the newest, by its checksum too.
+    pub is_newest: bool,
+}

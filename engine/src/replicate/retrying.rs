@@ -1,0 +1,116 @@
+//! A read from the store that is tried until the store gives an answer.
+
+use super::backoff::Backoff;
+use super::command::{RequestId, StoreRequest};
+use super::context::Context;
+use super::event::StoreAnswer;
+use super::notice::Notice;
+use crate::store::{Fatal, StoreError};
+use crate::types::{Instant, Now};
+
+/// One read, with its retries. Refusals and missing objects are answers; all else is tried again, and said.
+#[derive(Debug)]
+pub(super) struct Retrying {
+    request: StoreRequest,
+    pending: Pending,
+    backoff: Backoff,
+    sent_at: Now,
+    failing_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Sent(RequestId),
+    Paused(Instant),
+}
+
+/// The answer, or not yet.
+pub(super) enum Settled {
+    Answer(StoreAnswer),
+    Missing,
+    /// What was to be decoded stays damaged: only where decoding is part of the request.
+    Damaged,
+    NotYet,
+}
+
+/// Attempts to read what the store gives and what does not decode, before it is given up.
+pub(super) const DAMAGED_ATTEMPTS_MAX: u32 = 3;
+
+impl Retrying {
+    pub(super) fn start(cx: &mut Context<'_>, request: StoreRequest) -> Retrying {
+        let id = cx.store(request.clone());
+        Retrying {
+            request,
+            pending: Pending::Sent(id),
+            backoff: Backoff::default(),
+            sent_at: cx.now,
+            failing_since: None,
+        }
+    }
+
+    pub(super) fn awaits(&self, id: RequestId) -> bool {
+        matches!(self.pending, Pending::Sent(sent) if sent == id)
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Result<StoreAnswer, StoreError>,
+    ) -> Settled {
+        match result {
+            Ok(answer) => Settled::Answer(answer),
+            Err(StoreError::Missing) => Settled::Missing,
+            Err(error) => {
+                self.failing_since.get_or_insert(cx.now.mono);
+                self.pending = Pending::Paused(self.backoff.failed(cx.now.mono, cx.config.node, &error));
+                let attempt = self.backoff.attempt();
+                let unreadable = matches!(error, StoreError::Fatal { kind: Fatal::Unsupported, .. });
+                cx.notice(Notice::Store { error, key: key_of(&self.request), attempt });
+                let decodes = matches!(self.request, StoreRequest::Digest { .. } | StoreRequest::Page { .. });
+                let damaged = decodes && unreadable && attempt >= DAMAGED_ATTEMPTS_MAX;
+                if damaged { Settled::Damaged } else { Settled::NotYet }
+            }
+        }
+    }
+
+    /// When it was last sent.
+    pub(super) fn sent_at(&self) -> Now {
+        self.sent_at
+    }
+
+    /// When it failed first.
+    pub(super) fn failing_since(&self) -> Option<Instant> {
+        self.failing_since
+    }
+
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        if let Pending::Paused(until) = self.pending
+            && until <= cx.now.mono
+        {
+            self.pending = Pending::Sent(cx.store(self.request.clone()));
+            self.sent_at = cx.now;
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.pending {
+            Pending::Sent(_) => None,
+            Pending::Paused(until) => Some(until),
+        }
+    }
+}
+
+fn key_of(request: &StoreRequest) -> String {
+    match request {
+        StoreRequest::Put { key, .. }
+        | StoreRequest::Stage { key, .. }
+        | StoreRequest::Get { key, .. }
+        | StoreRequest::DeleteIfMatch { key, .. } => key.clone(),
+        StoreRequest::Hash { key } => key.clone(),
+        StoreRequest::List { prefix, .. } => prefix.clone(),
+        StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => {
+            keys.first().cloned().unwrap_or_default()
+        }
+        StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => String::new(),
+    }
+}

@@ -1,0 +1,172 @@
+//! Which state is meant.
+
+use super::error::{Nearest, PlanError, Wanted};
+use super::knowledge::{Knowledge, Needs};
+use super::points::{Point, Settled};
+use super::reach::{Faults, Reach};
+use crate::key::{ObjectKey, PlaceListing};
+use crate::types::{Timestamp, Txid, TxidRange};
+
+/// What to restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The newest state that the store ever held.
+    Latest,
+    /// Exactly this state.
+    Txid(Txid),
+    /// The newest point that is not younger.
+    Timestamp(Timestamp),
+}
+
+/// The outcome of finding a target, when it is not an error: the state, or headers needed to tell.
+pub(super) type Found = Result<Txid, Needs>;
+
+/// Finds the state that a target means.
+pub(super) struct Finder<'a, 'b> {
+    pub(super) listing: &'a PlaceListing,
+    pub(super) known: &'a Knowledge,
+    pub(super) settled: &'b Settled<'a>,
+}
+
+impl Finder<'_, '_> {
+    pub(super) fn find(&self, target: Target) -> Result<Found, PlanError> {
+        let head = self.listing.head().ok_or(PlanError::Empty)?;
+        match target {
+            Target::Latest => self.exactly(head, Wanted::Latest).map(Ok),
+            Target::Txid(txid) => self.exactly(txid, Wanted::Txid(txid)).map(Ok),
+            Target::Timestamp(time) => self.newest_until(time, head),
+        }
+    }
+
+    fn exactly(&self, txid: Txid, wanted: Wanted) -> Result<Txid, PlanError> {
+        if self.points().binary_search_by_key(&txid, |p| p.txid).is_ok() {
+            return Ok(txid);
+        }
+        let head = self.listing.head().expect("an empty place was refused before");
+        if let Some(fault) = self.fault_on_the_way_to(txid, wanted) {
+            return Err(fault);
+        }
+        if txid > head {
+            return Err(PlanError::BeyondNewest { wanted, nearest: self.nearest(txid) });
+        }
+        match self.settled.reach.narrowest_around(txid) {
+            Some(inside) => Err(PlanError::Compacted { wanted, inside, nearest: self.nearest(txid) }),
+            None => Err(self.gap(wanted, txid)),
+        }
+    }
+
+    /// The newest point whose time is not after `time`, unless a later state may have been that is lost.
+    fn newest_until(&self, time: Timestamp, head: Txid) -> Result<Found, PlanError> {
+        let wanted = Wanted::Timestamp(time);
+        let count = match self.count_until(time) {
+            Ok(count) => count,
+            Err(needs) => return Ok(Err(needs)),
+        };
+        let Some(point) = count.checked_sub(1).map(|last| self.points()[last]) else {
+            return match self.points().first() {
+                Some(first) => Err(PlanError::BeforeFirst { wanted, first: first.txid }),
+                None => Err(self.fault_on_the_way_to(head, wanted).unwrap_or_else(|| self.gap(wanted, head))),
+            };
+        };
+        if point.txid == head || point.time == Some(time) {
+            return Ok(Ok(point.txid));
+        }
+        let lenient = Reach::new(self.listing, self.known, Faults::Ignore);
+        if let Some(outcome) = self.spoiled_after(&lenient, point, time, wanted) {
+            return outcome;
+        }
+        // What lies between two ends that are there was let go; what nothing contains was lost, and its time
+        // with it.
+        let next = point.txid + 1;
+        if lenient.covers(next) { Ok(Ok(point.txid)) } else { Err(self.gap(wanted, next)) }
+    }
+
+    /// How many points are not younger than `time`; points are in TXID order, and so are their times. Looks
+    /// at the newest and the oldest first: most targets lie beyond one of them.
+    fn count_until(&self, time: Timestamp) -> Result<usize, Needs> {
+        let points = self.points();
+        let (mut low, mut high) = (0, points.len());
+        let mut probe = high.saturating_sub(1);
+        while low < high {
+            let point = points[probe];
+            let known = point.time.ok_or_else(|| headers(point.timed_by))?;
+            if known <= time {
+                low = probe + 1;
+            } else {
+                high = probe;
+            }
+            let is_second = high + 1 == points.len() && low == 0;
+            probe = if is_second { 0 } else { low + (high - low) / 2 };
+        }
+        Ok(low)
+    }
+
+    /// Whether the next state after `point` is one that only a damaged object or a broken link keeps from
+    /// being restored, and that is not younger than `time`: then `point` would be less than was asked for.
+    fn spoiled_after(
+        &self,
+        lenient: &Reach<'_>,
+        point: Point,
+        time: Timestamp,
+        wanted: Wanted,
+    ) -> Option<Result<Found, PlanError>> {
+        let (next, _) = lenient.states().find(|(txid, _)| *txid > point.txid)?;
+        if self.points().binary_search_by_key(&next, |p| p.txid).is_ok() {
+            return None;
+        }
+        // Whatever ends there tells when it was sealed, whether it can be used or not.
+        let known = lenient.ending_at(next).find_map(|key| self.known.time(key));
+        let untold = lenient.ending_at(next).find(|key| self.known.damage(*key).is_none());
+        match (known, untold) {
+            (Some(known), _) if known > time => None,
+            (None, Some(key)) => Some(Ok(Err(headers(key)))),
+            _ => self.fault_on_the_way_to(next, wanted).map(Err),
+        }
+    }
+
+    /// If only faults keep `txid` from being reached: the first of them on the best way.
+    fn fault_on_the_way_to(&self, txid: Txid, wanted: Wanted) -> Option<PlanError> {
+        let path = Reach::new(self.listing, self.known, Faults::Ignore).path(txid)?;
+        let nearest = self.nearest(txid);
+        let reach = &self.settled.reach;
+        let mut left: Option<ObjectKey> = None;
+        for right in path.iter().map(|object| object.key) {
+            if let Some(why) = self.known.damage(right) {
+                return Some(PlanError::Damaged { wanted, object: right, why: why.into(), nearest });
+            }
+            if reach.is_unclaimed(right) {
+                return Some(PlanError::Unclaimed { wanted, nearest });
+            }
+            if let Some(left) = left.and_then(|left| reach.contradiction(left, right)) {
+                return Some(PlanError::Unlinked { wanted, left, right, nearest });
+            }
+            left = Some(right);
+        }
+        None
+    }
+
+    /// The error for a state that is lost: names the TXIDs that nothing reachable contains, up to the next
+    /// object that is there.
+    fn gap(&self, wanted: Wanted, txid: Txid) -> PlanError {
+        let nearest = self.nearest(txid);
+        let first = nearest.before.map_or(Txid::ONE, |before| before + 1);
+        let later = self.listing.objects().iter().map(|o| o.key.min()).filter(|min| *min > first).min();
+        let last = later.and_then(|min| Txid::new(min.into_inner() - 1).ok()).unwrap_or(first);
+        let missing = TxidRange::new(first, last).expect("the next object starts after the gap does");
+        PlanError::Gap { wanted, missing, nearest }
+    }
+
+    fn nearest(&self, txid: Txid) -> Nearest {
+        let before = self.points().iter().rev().map(|p| p.txid).find(|t| *t < txid);
+        let after = self.points().iter().map(|p| p.txid).find(|t| *t > txid);
+        Nearest { before, after }
+    }
+
+    fn points(&self) -> &[Point] {
+        &self.settled.points
+    }
+}
+
+fn headers(key: ObjectKey) -> Needs {
+    Needs { headers: vec![key], page_indexes: Vec::new() }
+}

@@ -1,0 +1,365 @@
+//! The quiet days: first start, commits, idleness, several databases.
+
+use super::source::FakeDatabase;
+use super::world::{A, B, Fate, SECOND, World};
+use engine::replicate::{Event, Notice, SourceError, SourceJob, Status, StoreRequest};
+use engine::store::StoreError;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+#[test]
+fn first_start_announces_the_claim_slot_and_nothing_before() {
+    let world = World::following();
+    assert_eq!(world.durable(A), 2);
+    let place = &world.host(A).config.place;
+    assert!(world.store.slot(place, 2).unwrap().chain().unwrap().claim);
+    assert!(world.store.bytes("a/0009/0000000000000001-0000000000000001.ltx").is_some());
+    assert!(world.store.bytes("a/manifest.json").is_some());
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn every_slot_says_where_the_log_was_read_to() {
+    // Litestream continues there, and cannot where a header says 0.
+    let mut world = World::following();
+    world.commit(A, &[3]);
+    world.run_for(30 * SECOND);
+    let place = &world.host(A).config.place;
+    let [claim, commit] = [2, 3].map(|txid| world.store.slot(place, txid).unwrap().wal().unwrap());
+    assert_eq!((claim.offset(), claim.size()), (32, 0), "it does not hold the newest frames");
+    assert_eq!(commit.offset(), 32);
+    assert!(commit.size() > 0);
+}
+
+#[test]
+fn commits_during_an_upload_go_into_one_next_slot() {
+    let mut world = World::following();
+    world.on_store = Box::new(slow_puts());
+    for page in 1..=10 {
+        world.commit(A, &[page]);
+        world.run_for(SECOND / 10);
+    }
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(10 * SECOND);
+    assert!(world.durable(A) <= 2 + 3, "{} slots for a second of commits", world.durable(A) - 2);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn idle_database_asks_nothing_of_the_store_for_an_hour() {
+    let mut world = World::following();
+    world.commit(A, &[3]);
+    world.run_for(30 * SECOND);
+    assert_eq!(world.durable(A), 3);
+    world.forget_requests();
+    world.run_for(Duration::from_secs(3600));
+    assert_eq!(world.host(A).requests, []);
+    assert!(world.host(A).jobs.len() <= 3700, "{} looks in an idle hour", world.host(A).jobs.len());
+}
+
+#[test]
+fn idle_log_is_emptied_without_waiting_for_the_store() {
+    let mut world = World::following();
+    world.commit(A, &[3]);
+    world.run_for(20 * SECOND);
+    let truncated = |(_, job): &(_, SourceJob)| {
+        matches!(job, SourceJob::Checkpoint(engine::replicate::CheckpointMode::Truncate))
+    };
+    assert!(world.host(A).jobs.iter().any(truncated));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn storm_of_hints_is_no_storm_of_looks() {
+    let mut world = World::following();
+    world.forget_requests();
+    for _ in 0..10_000 {
+        world.handle(Event::Poked(A));
+        world.run_for(Duration::from_micros(100));
+    }
+    let looks = world.host(A).jobs.len();
+    assert!((40..=55).contains(&looks), "{looks} looks in a second of hints");
+}
+
+#[test]
+fn storm_of_hints_at_a_file_that_cannot_be_opened_is_no_storm_of_attempts() {
+    let mut world = World::new();
+    let held = engine::replicate::SourceError::Held("pid 1".into());
+    world.on_source = Box::new(move |_, job| matches!(job, SourceJob::Open { .. }).then(|| held.clone()));
+    world.run_for(SECOND);
+    world.forget_requests();
+    for _ in 0..10_000 {
+        world.handle(Event::Poked(A));
+        world.run_for(Duration::from_micros(100));
+    }
+    let opens = world.host(A).jobs.len();
+    assert!((1..=11).contains(&opens), "{opens} attempts in a second of hints");
+}
+
+#[test]
+fn file_that_cannot_be_opened_is_told_once_and_tried_less_and_less() {
+    let mut world = World::new();
+    let error = Rc::new(RefCell::new(SourceError::Held("pid 1".into())));
+    let current = error.clone();
+    world.on_source =
+        Box::new(move |_, job| matches!(job, SourceJob::Open { .. }).then(|| current.borrow().clone()));
+    hints(&mut world, 60);
+    let told = |world: &World| {
+        let is = |(_, n): &&(_, Notice)| matches!(n, Notice::Source { fatal: true, .. });
+        world.host(A).notices.iter().filter(is).count()
+    };
+    let opens = world.host(A).jobs.len();
+    assert_eq!((told(&world), world.status(A)), (1, Status::Failed));
+    assert!((5..=20).contains(&opens), "{opens} attempts in a minute of hints");
+    *error.borrow_mut() = SourceError::Denied("mode 000".into());
+    hints(&mut world, 60);
+    assert_eq!(told(&world), 2, "a change is told");
+    world.on_source = Box::new(|_, _| None);
+    hints(&mut world, 12);
+    assert_eq!(world.status(A), Status::Following);
+}
+
+#[test]
+fn database_without_pages_is_waited_for() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 0), |_| {});
+    world.run_for(5 * SECOND);
+    assert_eq!(world.status(A), Status::Missing);
+    world.hosts.get_mut(&A).unwrap().database.commit(&[1], 3);
+    world.handle(Event::Poked(A));
+    world.run_for(5 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    world.assert_store_equals_database(A);
+}
+
+/// The files change ten times a second.
+fn hints(world: &mut World, seconds: u32) {
+    for _ in 0..seconds * 10 {
+        world.handle(Event::Poked(A));
+        world.run_for(SECOND / 10);
+    }
+}
+
+#[test]
+fn hint_during_a_look_leads_to_another_look() {
+    let mut world = World::following();
+    world.run_for(60 * SECOND);
+    world.forget_requests();
+    world.handle(Event::Poked(A));
+    while world.host(A).jobs.is_empty() {
+        world.run_for(Duration::from_micros(100));
+    }
+    // The look is under way and may have read its bound already.
+    world.handle(Event::Poked(A));
+    world.run_for(Duration::from_millis(45));
+    assert_eq!(world.host(A).jobs.len(), 2);
+}
+
+#[test]
+fn transaction_beyond_the_memory_budget_is_read_under_the_anchor() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 100), |config| {
+        config.memory_bytes_max = 4 * 512;
+        config.part_bytes = 16 * 512;
+    });
+    world.run_for(SECOND);
+    world.commit(A, &[1, 2]);
+    world.commit(A, &(1..=50).collect::<Vec<_>>());
+    world.commit(A, &[7]);
+    world.run_for(10 * SECOND);
+    assert!(world.host(A).requests.iter().any(|(_, r)| matches!(r, StoreRequest::Stage { .. })));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn spent_memory_budget_is_sent_at_once_and_not_after_the_interval() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| {
+        config.memory_bytes_max = 8 * 512;
+        config.max_interval = 10 * SECOND;
+    });
+    world.run_for(5 * SECOND);
+    for n in 0..600 {
+        world.commit(A, &[1 + n % 399, 2 + (n * 7) % 390]);
+        world.run_for(SECOND / 10);
+    }
+    // The rest waits for its interval; what did not fit must not have waited for many.
+    world.run_for(11 * SECOND);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn spent_memory_budget_that_holds_the_pin_is_told_and_so_is_its_end() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| config.memory_bytes_max = 2 * 512);
+    world.run_for(5 * SECOND);
+    world.on_store = Box::new(|_, request| match request {
+        // Answered in a minute.
+        StoreRequest::Put { .. } => Fate::Fails(StoreError::Throttled { retry_after: Some(20 * SECOND) }),
+        _ => Fate::Answered,
+    });
+    for n in 1..50 {
+        world.commit(A, &[n, n + 1]);
+        world.run_for(SECOND / 2);
+    }
+    let told = |world: &World| {
+        let spent = |(_, n): &&(_, Notice)| matches!(n, Notice::BudgetSpent { bytes_max: 1024 });
+        world.host(A).notices.iter().filter(spent).count()
+    };
+    assert_eq!(told(&world), 1, "once, not with every look");
+    assert_eq!(world.status(A), Status::Degraded);
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    assert_eq!((told(&world), world.status(A)), (1, Status::Following));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn log_that_becomes_too_long_while_a_heal_cannot_go_up_is_let_go() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| config.max_wal_bytes = 40_000);
+    world.run_for(5 * SECOND);
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::Put { .. } => Fate::Fails(StoreError::Retryable("away".into())),
+        _ => Fate::Answered,
+    });
+    // Restarted, with something to heal.
+    world.hosts.get_mut(&A).unwrap().database.commit(&[7], 400);
+    world.hosts.get_mut(&A).unwrap().database.restart_log();
+    world.restart(|| false);
+    for n in 1..100 {
+        world.commit(A, &[n, n + 1]);
+        world.run_for(SECOND);
+    }
+    assert!(world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn replaced_file_is_let_go_at_once_however_long_the_store_is_away() {
+    let mut world = World::following();
+    world.on_store = Box::new(|_, _| Fate::Fails(StoreError::Retryable("away".into())));
+    world.commit(A, &[4]);
+    world.run_for(5 * SECOND);
+    world.on_source = Box::new(|_, job| match job {
+        SourceJob::Look { .. } => Some(SourceError::Replaced("another file has the database's path".into())),
+        _ => None,
+    });
+    world.commit(A, &[5]);
+    world.run_for(SECOND);
+    assert!(!world.host(A).database.is_pinned());
+    world.on_source = Box::new(|_, _| None);
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn log_that_becomes_too_long_while_the_store_is_away_is_let_go_and_compared_later() {
+    for memory_bytes_max in [2 * 512, 1 << 20] {
+        let mut world = World::empty();
+        world.add(A, "a", FakeDatabase::new(1, 400), |config| {
+            config.memory_bytes_max = memory_bytes_max;
+            config.max_wal_bytes = 40_000;
+        });
+        world.run_for(5 * SECOND);
+        world.on_store = Box::new(|_, _| Fate::Fails(StoreError::Retryable("away".into())));
+        let let_go = |n: &Notice| matches!(n, Notice::LogLetGo { wal_bytes, wal_bytes_max: 40_000 } if *wal_bytes > 40_000);
+        for n in 1..100 {
+            assert!(!world.has_notice(A, let_go) || n > 30, "not before it is too long");
+            world.commit(A, &[n, n + 1]);
+            world.run_for(2 * SECOND);
+        }
+        assert!(world.has_notice(A, let_go));
+        assert!(!world.host(A).database.is_pinned(), "the application may begin its log anew");
+        world.on_store = Box::new(|_, _| Fate::Answered);
+        world.run_for(60 * SECOND);
+        assert_eq!(world.status(A), Status::Following);
+        let place = &world.host(A).config.place;
+        let images = (3..=world.durable(A)).filter_map(|n| world.store.slot(place, n));
+        assert!(
+            images.into_iter().all(|slot| slot.chain().unwrap().before.is_some()),
+            "a page diff, no image"
+        );
+        world.assert_store_equals_database(A);
+    }
+}
+
+#[test]
+fn database_is_followed_without_any_memory_budget() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 10), |config| config.memory_bytes_max = 0);
+    world.run_for(SECOND);
+    world.commit(A, &[4]);
+    world.run_for(5 * SECOND);
+    assert_eq!(world.durable(A), 3);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn database_that_shrinks_and_grows_again_is_followed() {
+    let mut world = World::following();
+    for size in [4, 20, 3, 3, 12] {
+        world.hosts.get_mut(&A).unwrap().database.commit(&[1], size);
+        world.handle(Event::Poked(A));
+        world.run_for(SECOND / 3);
+    }
+    world.run_for(5 * SECOND);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn restart_continues_without_an_upload() {
+    let mut world = World::following();
+    world.commit(A, &[3]);
+    world.run_for(30 * SECOND);
+    let slot = world.durable(A);
+    world.forget_requests();
+    world.restart(|| true);
+    world.run_for(10 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    assert_eq!(world.store.newest_slot(&world.host(A).config.place), slot);
+    let writes =
+        |(_, r): &(_, StoreRequest)| matches!(r, StoreRequest::Put { .. } | StoreRequest::Stage { .. });
+    assert!(!world.host(A).requests.iter().any(writes));
+}
+
+#[test]
+fn database_whose_store_is_down_does_not_disturb_the_other() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 10), |_| {});
+    world.add(B, "b", FakeDatabase::new(2, 10), |_| {});
+    world.on_store = Box::new(|db, _| match db {
+        A => Fate::Fails(StoreError::Retryable("down".into())),
+        _ => Fate::Answered,
+    });
+    world.run_for(SECOND);
+    for page in 1..=5 {
+        world.commit(A, &[page]);
+        world.commit(B, &[page]);
+        world.run_for(2 * SECOND);
+    }
+    assert_eq!((world.durable(A), world.durable(B)), (0, 7));
+    world.assert_store_equals_database(B);
+    assert!(!world.has_notice(B, |n| matches!(n, Notice::Store { .. })));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    world.assert_store_equals_database(A);
+}
+
+/// Every first attempt to write fails: an upload takes a while.
+fn slow_puts() -> impl FnMut(engine::replicate::SourceId, &StoreRequest) -> Fate {
+    let mut failed = 0;
+    move |_, request| match request {
+        StoreRequest::Put { .. } if failed < 3 => {
+            failed += 1;
+            Fate::Fails(StoreError::Retryable("slow".into()))
+        }
+        _ => Fate::Answered,
+    }
+}

@@ -1,0 +1,18 @@
+//! The replication machine without SQLite, network or clock: its promises, one scripted story each, and under
+//! random trouble.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers are tests")]
+
+mod belt;
+mod continuity;
+mod fencing;
+mod following;
+mod foreign;
+mod random;
+mod restored;
+mod source;
+mod stopping;
+mod store;
+mod trouble;
+mod unconditional;
+mod world;

@@ -1,0 +1,300 @@
+//! A database in WAL mode as the engine sees it through source jobs: page contents are numbers, the log is a
+//! list of frames, and reading under an anchor that moved is caught.
+
+use bytes::Bytes;
+use engine::db::{PageSums, page_checksum};
+use engine::ltx::{Encoder, Finished, Header, WalSpan};
+use engine::replicate::{
+    CheckpointMode, Checkpointed, FileId, Looked, Opened, PageSet, PinnedPages, Sealed, Select, Snapshot,
+    SourceAnswer, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+};
+use engine::store::Sha256;
+use engine::types::{Checksum, FrameChecksum, LockByte, PageSize, Pgno, Salts, WalPosition};
+use std::collections::BTreeMap;
+
+pub(crate) const PAGE_BYTES: u32 = 512;
+
+/// The content of each page, page 1 first.
+pub(crate) type Image = Vec<u64>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct FakeDatabase {
+    file: Image,
+    pub(crate) id: FileId,
+    frames: Vec<Frame>,
+    /// The log file stays as long as it once was.
+    file_frames: usize,
+    salts: Salts,
+    /// Frames that the pin sees; `None`: not open.
+    anchor: Option<usize>,
+    backfilled: usize,
+    next_content: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    pgno: u32,
+    content: u64,
+    /// Pages of the database, in the last frame of a transaction.
+    commit: Option<u32>,
+}
+
+impl FakeDatabase {
+    /// `pages` pages, nothing in the log. Databases with the same `seed` are identical.
+    pub(crate) fn new(seed: u32, pages: u64) -> FakeDatabase {
+        let first = u64::from(seed) << 32;
+        FakeDatabase {
+            file: (1..=pages).map(|n| scattered(first + n)).collect(),
+            id: FileId { inode: u64::from(seed), born_ns: Some(1) },
+            frames: Vec::new(),
+            file_frames: 0,
+            salts: Salts(seed, 1),
+            anchor: None,
+            backfilled: 0,
+            next_content: first + pages + 1,
+        }
+    }
+
+    /// The application commits a transaction that writes these pages and leaves `size` pages.
+    pub(crate) fn commit(&mut self, pages: &[u32], size: u32) {
+        let old = self.image(self.frames.len()).len();
+        let grown = u32::try_from(old).unwrap() + 1..=size;
+        let mut written: Vec<u32> = pages.iter().copied().filter(|p| *p <= size).chain(grown).collect();
+        written.sort_unstable();
+        written.dedup();
+        for pgno in &written {
+            self.frames.push(Frame { pgno: *pgno, content: scattered(self.next_content), commit: None });
+            self.next_content += 1;
+        }
+        self.frames.last_mut().expect("a transaction writes a page").commit = Some(size);
+        self.file_frames = self.file_frames.max(self.frames.len());
+    }
+
+    /// Somebody puts another file in its place.
+    pub(crate) fn replace(&mut self, image: Image) {
+        self.file = image;
+        self.restart_log();
+    }
+
+    pub(crate) fn committed(&self) -> Image {
+        self.image(self.frames.len())
+    }
+
+    pub(crate) fn page_count(&self) -> u32 {
+        u32::try_from(self.committed().len()).unwrap()
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// Whether these pages can be read: under the anchor, if they are not in memory.
+    pub(crate) fn has(&self, pages: &PageSet) -> bool {
+        self.is_pinned() || matches!(pages, PageSet::Memory(_))
+    }
+
+    /// The process died.
+    pub(crate) fn close(&mut self) {
+        self.anchor = None;
+    }
+
+    pub(crate) fn run(&mut self, job: SourceJob) -> SourceAnswer {
+        match job {
+            SourceJob::Open { .. } => {
+                self.anchor = Some(self.frames.len());
+                let (snapshot, file) = (self.snapshot(), self.id);
+                SourceAnswer::Opened(Opened { snapshot, entered_wal_mode: false, file })
+            }
+            SourceJob::Look { from, bytes_max, hand_over, pages_before: _ } => {
+                SourceAnswer::Looked(self.look(from, bytes_max, hand_over))
+            }
+            SourceJob::Survey { as_of } => SourceAnswer::Surveyed(Box::new(self.survey(as_of))),
+            SourceJob::Seal { header, pages } => {
+                let (body, _) = self.encode(&header, &pages);
+                let sha256 = Sha256::of(&body);
+                SourceAnswer::Sealed(Sealed { body, sha256 })
+            }
+            SourceJob::Measure => {
+                SourceAnswer::Measured(self.file_frames as u64 * u64::from(PAGE_BYTES + 24))
+            }
+            SourceJob::Checkpoint(mode) => SourceAnswer::Checkpointed(self.checkpoint(mode)),
+            SourceJob::Close => {
+                self.anchor = None;
+                SourceAnswer::Closed
+            }
+        }
+    }
+
+    /// Encodes an object; pages that are not in memory are read under the anchor.
+    pub(crate) fn encode(&self, header: &Header, pages: &PageSet) -> (Bytes, Finished) {
+        let pages: BTreeMap<Pgno, Bytes> = match pages {
+            PageSet::Memory(pages) => pages.clone(),
+            PageSet::Pinned(pinned) => self.read_pinned(pinned),
+        };
+        let mut out = Vec::new();
+        let mut encoder = Encoder::new(header, LockByte::SQLITE, &mut out);
+        for (pgno, page) in pages {
+            encoder.push(pgno, &page, &mut out);
+        }
+        let finished = encoder.finish(&mut out);
+        (out.into(), finished)
+    }
+
+    fn read_pinned(&self, pinned: &PinnedPages) -> BTreeMap<Pgno, Bytes> {
+        let anchor = self.anchor.expect("pages are read under an anchor");
+        let image = self.image(anchor);
+        let select: Vec<Pgno> = match &pinned.select {
+            Select::All(commit) => (1..=*commit).map(pgno).collect(),
+            Select::Some(pages) => pages.clone(),
+        };
+        let content = |pgno: &Pgno| match (pinned.memory.get(pgno), pinned.frames.get(pgno)) {
+            (Some(bytes), _) => bytes.clone(),
+            (None, Some(frame)) => page(self.frames[*frame as usize - 1].content),
+            (None, None) => page(image[pgno.into_inner() as usize - 1]),
+        };
+        let pages: BTreeMap<Pgno, Bytes> = select.iter().map(|pgno| (*pgno, content(pgno))).collect();
+        let read = pages.iter().fold(Checksum::new(0), |xor, (pgno, page)| xor ^ page_checksum(*pgno, page));
+        assert_eq!(read, pinned.checksum, "the anchor moved under an upload");
+        pages
+    }
+
+    fn look(&mut self, from: WalPosition, bytes_max: u64, hand_over: bool) -> Looked {
+        let anchor = self.anchor.expect("a look needs a pin");
+        let start = if from.salts == self.salts { from } else { self.position(0) };
+        assert!(start.frames as usize <= self.frames.len(), "a position beyond the log");
+        assert!(anchor <= self.frames.len(), "the log restarted under the pin");
+        let tail = (start.frames as usize != self.frames.len()).then(|| self.tail(start, bytes_max));
+        let in_memory = |tail: &Tail| tail.pages.values().all(|p| matches!(p.place, TailPlace::Memory(_)));
+        let complete =
+            tail.as_ref().is_none_or(|t| t.end.frames as usize == self.frames.len() && in_memory(t));
+        let handed_over = hand_over && complete;
+        if handed_over {
+            self.anchor = Some(self.frames.len());
+        }
+        Looked {
+            snapshot: self.snapshot(),
+            tail,
+            handed_over,
+            backfilled: self.backfilled == self.frames.len(),
+            wal_bytes: self.file_frames as u64 * u64::from(PAGE_BYTES + 24),
+        }
+    }
+
+    /// As many whole transactions as fit; one that alone does not fit is given by frame numbers.
+    fn tail(&self, start: WalPosition, bytes_max: u64) -> Tail {
+        let mut pages: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut taken: Option<(usize, u32, BTreeMap<u32, usize>)> = None;
+        for (i, frame) in self.frames.iter().enumerate().skip(start.frames as usize) {
+            pages.insert(frame.pgno, i);
+            let Some(commit) = frame.commit else { continue };
+            pages.retain(|pgno, _| *pgno <= commit);
+            if taken.is_some() && pages.len() as u64 * u64::from(PAGE_BYTES) > bytes_max {
+                break;
+            }
+            taken = Some((i + 1, commit, pages.clone()));
+        }
+        let (end, commit, pages) = taken.expect("the log ends after a commit");
+        let fits = pages.len() as u64 * u64::from(PAGE_BYTES) <= bytes_max;
+        let tail_page = |(number, i): (u32, usize)| {
+            let bytes = page(self.frames[i].content);
+            let checksum = page_checksum(pgno(number), &bytes);
+            let frame = u32::try_from(i + 1).unwrap();
+            let place = if fits { TailPlace::Memory(bytes) } else { TailPlace::Frame(frame) };
+            (pgno(number), TailPage { checksum, place })
+        };
+        Tail { start, end: self.position(end), commit, pages: pages.into_iter().map(tail_page).collect() }
+    }
+
+    fn survey(&mut self, as_of: Option<WalSpan>) -> Surveyed {
+        self.anchor = Some(self.frames.len());
+        let as_of = as_of.filter(|span| span.salts() == self.salts).and_then(|span| {
+            let frames = usize::try_from((span.end() - 32) / u64::from(PAGE_BYTES + 24)).unwrap();
+            let held = frames >= self.backfilled && frames <= self.frames.len();
+            held.then(|| (self.position(frames), sums_of(&self.image(frames))))
+        });
+        let image = self.committed();
+        let newest: BTreeMap<u32, usize> = self.frames.iter().enumerate().map(|(i, f)| (f.pgno, i)).collect();
+        let live = newest.into_iter().filter(|(number, _)| *number as usize <= image.len());
+        let frames = live.map(|(number, i)| (pgno(number), u32::try_from(i + 1).unwrap())).collect();
+        Surveyed { snapshot: self.snapshot(), sums: sums_of(&image), frames, as_of }
+    }
+
+    fn checkpoint(&mut self, mode: CheckpointMode) -> Checkpointed {
+        let anchor = self.anchor.expect("a checkpoint of an open database");
+        self.file = self.image(anchor);
+        self.backfilled = anchor;
+        let complete = anchor == self.frames.len();
+        if complete && mode == CheckpointMode::Truncate {
+            self.restart_log();
+            self.file_frames = 0;
+            self.anchor = Some(0);
+        }
+        let count = |n: usize| Some(u32::try_from(n).unwrap());
+        Checkpointed { busy: !complete, frames: count(self.frames.len()), backfilled: count(self.backfilled) }
+    }
+
+    pub(crate) fn restart_log(&mut self) {
+        self.frames.clear();
+        self.backfilled = 0;
+        self.salts = Salts(self.salts.0, self.salts.1 + 1);
+    }
+
+    fn image(&self, frames: usize) -> Image {
+        let mut image = self.file.clone();
+        for frame in &self.frames[..frames] {
+            let page = frame.pgno as usize;
+            if image.len() < page {
+                image.resize(page, 0);
+            }
+            image[page - 1] = frame.content;
+            if let Some(commit) = frame.commit {
+                image.resize(commit as usize, 0);
+            }
+        }
+        image
+    }
+
+    fn position(&self, frames: usize) -> WalPosition {
+        let last = frames.checked_sub(1).map_or(0, |i| self.frames[i].content);
+        let checksum = FrameChecksum((last >> 32) as u32, last as u32);
+        WalPosition { salts: self.salts, frames: u32::try_from(frames).unwrap(), checksum }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            end: self.position(self.frames.len()),
+            pages: self.page_count(),
+            page_size: PageSize::new(PAGE_BYTES).unwrap(),
+        }
+    }
+}
+
+/// The checksums of an image.
+pub(crate) fn sums_of(image: &Image) -> PageSums {
+    let mut sums = PageSums::unknown(u32::try_from(image.len()).unwrap());
+    for (number, content) in (1..).zip(image) {
+        sums.set(pgno(number), page_checksum(pgno(number), &page(*content)));
+    }
+    sums
+}
+
+/// The bytes of a page.
+pub(crate) fn page(content: u64) -> Bytes {
+    content.to_be_bytes().repeat(PAGE_BYTES as usize / 8).into()
+}
+
+/// The content that [`page`] made these bytes of.
+pub(crate) fn content_of(page: &[u8]) -> u64 {
+    u64::from_be_bytes(*page.first_chunk().expect("a page"))
+}
+
+/// Another content for each number. Contents in steps would make differences that cancel out in the database
+/// checksum, which is linear.
+fn scattered(number: u64) -> u64 {
+    let mixed = (number ^ number >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) | 1
+}
+
+fn pgno(number: u32) -> Pgno {
+    Pgno::new(number).unwrap()
+}

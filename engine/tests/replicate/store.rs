@@ -1,0 +1,214 @@
+//! An object store that keeps its promises; the trouble is made by the world around it.
+
+use super::source::{FakeDatabase, Image, content_of};
+use bytes::Bytes;
+use engine::db::page_checksum;
+use engine::key::{Layout, ObjectKey, Place};
+use engine::ltx::{Header, read_any};
+use engine::replicate::{Got, ObjectDigest, RequestId, SourceError, StoreAnswer, StoreRequest};
+use engine::store::{Attributes, Condition, ETag, ObjectMeta, Sha256, StoreError};
+use engine::types::{Level, LockByte, Timestamp, Txid};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FakeStore {
+    objects: BTreeMap<String, Object>,
+    uploads: BTreeMap<u64, (String, Bytes)>,
+    writes: u64,
+    /// As many servers do that speak S3.
+    pub(crate) ignores_conditions: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Object {
+    bytes: Bytes,
+    written: u64,
+}
+
+/// Keys of one page of a listing.
+const LIST_MAX: usize = 7;
+
+impl FakeStore {
+    /// Does what is asked, at one moment.
+    pub(crate) fn perform(
+        &mut self,
+        id: RequestId,
+        request: &StoreRequest,
+        database: &FakeDatabase,
+    ) -> Result<StoreAnswer, StoreError> {
+        match request {
+            StoreRequest::Put { key, body, condition, .. } => {
+                assert_eq!(*condition, Condition::IfAbsent, "no key is ever overwritten");
+                self.create(key, body.clone())
+            }
+            StoreRequest::Stage { pages, .. } if !database.has(pages) => {
+                Ok(StoreAnswer::Unreadable(SourceError::Io("nothing is open".into())))
+            }
+            StoreRequest::Stage { key, header, pages, .. } => {
+                let (body, finished) = database.encode(header, pages);
+                let sha256 = Sha256::of(&body);
+                self.uploads.insert(id.get(), (key.clone(), body));
+                Ok(StoreAnswer::Staged { sha256, size_bytes: finished.size_bytes })
+            }
+            StoreRequest::Complete { staged } => {
+                let (key, body) = self.uploads.get(&staged.get()).cloned().ok_or(StoreError::Missing)?;
+                let answer = self.create(&key, body)?;
+                self.uploads.remove(&staged.get());
+                Ok(answer)
+            }
+            StoreRequest::Discard { staged } => {
+                self.uploads.remove(&staged.get());
+                Ok(StoreAnswer::Discarded)
+            }
+            StoreRequest::Get { key, range } => {
+                let object = self.object(key)?;
+                let all = object.bytes.len() as u64;
+                let range = range.clone().map_or(0..all, |r| r.start.min(all)..r.end.min(all));
+                let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+                Ok(StoreAnswer::Got(Got {
+                    bytes: object.bytes.slice(range),
+                    object_bytes: all,
+                    etag: etag(object),
+                    modified: modified(object),
+                    attributes: Attributes::default(),
+                }))
+            }
+            StoreRequest::List { prefix, after } => Ok(self.list(prefix, after.as_deref().unwrap_or(""))),
+            StoreRequest::Hash { key } => {
+                Ok(StoreAnswer::Hashed { sha256: Sha256::of(&self.object(key)?.bytes) })
+            }
+            StoreRequest::Page { keys, pgno } => {
+                for key in keys {
+                    let mut found = None;
+                    let bytes = &self.object(key)?.bytes;
+                    let keep = |at, page: &[u8]| {
+                        if at == *pgno {
+                            found = Some(Bytes::copy_from_slice(page));
+                        }
+                    };
+                    read_any(bytes, LockByte::SQLITE, keep).expect("objects are whole");
+                    if found.is_some() {
+                        return Ok(StoreAnswer::Page(found));
+                    }
+                }
+                Ok(StoreAnswer::Page(None))
+            }
+            StoreRequest::Digest { keys } => {
+                let digest = |key: &String| {
+                    let mut pages = Vec::new();
+                    let note = |pgno, page: &[u8]| pages.push((pgno, page_checksum(pgno, page)));
+                    let (header, _) = read_any(&self.object(key)?.bytes, LockByte::SQLITE, note)
+                        .expect("objects are whole");
+                    Ok(ObjectDigest { header, pages })
+                };
+                Ok(StoreAnswer::Digested(keys.iter().map(digest).collect::<Result<_, StoreError>>()?))
+            }
+            StoreRequest::DeleteIfMatch { key, etag: expected } => {
+                if etag(self.object(key)?) != *expected {
+                    return Err(StoreError::Refused);
+                }
+                self.objects.remove(key);
+                Ok(StoreAnswer::Deleted)
+            }
+        }
+    }
+
+    /// Writes an object past the engine.
+    pub(crate) fn plant(&mut self, key: &str, bytes: Bytes) {
+        self.writes += 1;
+        self.objects.insert(key.to_owned(), Object { bytes, written: self.writes });
+    }
+
+    /// Deletes an object past the engine.
+    pub(crate) fn erase(&mut self, key: &str) {
+        self.objects.remove(key);
+    }
+
+    /// Deletes everything below a prefix, past the engine: an operator, or a lifecycle rule.
+    pub(crate) fn erase_all(&mut self, prefix: &str) {
+        self.objects.retain(|key, _| !key.starts_with(prefix));
+    }
+
+    pub(crate) fn bytes(&self, key: &str) -> Option<&Bytes> {
+        self.objects.get(key).map(|o| &o.bytes)
+    }
+
+    pub(crate) fn key_of_upload(&self, staged: RequestId) -> Option<&str> {
+        self.uploads.get(&staged.get()).map(|(key, _)| &**key)
+    }
+
+    /// The header of a slot's object.
+    pub(crate) fn slot(&self, place: &Place, txid: u64) -> Option<Header> {
+        let bytes = self.bytes(&slot_key(place, txid))?;
+        Some(Header::decode(bytes).expect("objects are whole"))
+    }
+
+    /// The newest slot of a place.
+    pub(crate) fn newest_slot(&self, place: &Place) -> u64 {
+        let slots = self.keys(place).filter(|k| k.level() == Level::L0);
+        slots.map(|k| k.max().into_inner()).max().unwrap_or(0)
+    }
+
+    /// What a restore of the newest state gives: the newest snapshot, then slot by slot.
+    pub(crate) fn restored(&self, place: &Place) -> Image {
+        let base = self.keys(place).filter(|k| k.level() == Level::SNAPSHOT).max().expect("a snapshot");
+        let slots = base.max().into_inner() + 1..=self.newest_slot(place);
+        let keys = std::iter::once(base).chain(slots.map(|n| ObjectKey::slot(Txid::new(n).unwrap())));
+        let mut image = Image::new();
+        for key in keys {
+            let bytes = self.bytes(&place.object_key(Layout::S3, key)).expect("no slot is missing");
+            let (header, _) = read_any(bytes, LockByte::SQLITE, |pgno, page| {
+                let page_end = pgno.into_inner() as usize;
+                image.resize(image.len().max(page_end), 0);
+                image[page_end - 1] = content_of(page);
+            })
+            .expect("objects are whole");
+            image.resize(header.commit().into_inner() as usize, 0);
+        }
+        image
+    }
+
+    fn keys(&self, place: &Place) -> impl Iterator<Item = ObjectKey> {
+        let prefix = place.prefix();
+        let below = |key: &String| key.strip_prefix(&prefix).and_then(|n| ObjectKey::parse(Layout::S3, n));
+        self.objects.keys().filter_map(below).collect::<Vec<_>>().into_iter()
+    }
+
+    fn create(&mut self, key: &str, body: Bytes) -> Result<StoreAnswer, StoreError> {
+        if self.objects.contains_key(key) && !self.ignores_conditions {
+            return Err(StoreError::Refused);
+        }
+        self.plant(key, body);
+        Ok(StoreAnswer::Put { etag: etag(&self.objects[key]) })
+    }
+
+    fn object(&self, key: &str) -> Result<&Object, StoreError> {
+        self.objects.get(key).ok_or(StoreError::Missing)
+    }
+
+    fn list(&self, prefix: &str, after: &str) -> StoreAnswer {
+        let matching = || self.objects.iter().filter(|(k, _)| k.starts_with(prefix) && k.as_str() > after);
+        let meta = |(key, object): (&String, &Object)| ObjectMeta {
+            key: key.clone(),
+            size_bytes: object.bytes.len() as u64,
+            etag: etag(object),
+            modified: modified(object),
+        };
+        let objects: Vec<ObjectMeta> = matching().take(LIST_MAX).map(meta).collect();
+        let next = matching().nth(LIST_MAX).and(objects.last()).map(|last| last.key.clone());
+        StoreAnswer::Listed { objects, next }
+    }
+}
+
+/// The whole key of a slot's object.
+pub(crate) fn slot_key(place: &Place, txid: u64) -> String {
+    place.object_key(Layout::S3, ObjectKey::slot(Txid::new(txid).unwrap()))
+}
+
+fn etag(object: &Object) -> ETag {
+    ETag::new(object.written.to_string())
+}
+
+fn modified(object: &Object) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(object.written).unwrap())
+}

@@ -1,0 +1,87 @@
+//! How the outside talks to a running driver.
+
+use super::message::Message;
+use crate::port::Source;
+use engine::replicate::{DatabaseConfig, SourceId};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Adds, stops and wakes the databases of a driver. Calls after the driver's end do nothing.
+pub struct Handle<S> {
+    messages: UnboundedSender<Message<S>>,
+    poker: Poker,
+    next: Arc<AtomicU32>,
+}
+
+impl<S> Clone for Handle<S> {
+    fn clone(&self) -> Handle<S> {
+        Handle { messages: self.messages.clone(), poker: self.poker.clone(), next: self.next.clone() }
+    }
+}
+
+impl<S: Source> Handle<S> {
+    pub(super) fn new(messages: UnboundedSender<Message<S>>, poker: Poker) -> Handle<S> {
+        Handle { messages, poker, next: Arc::default() }
+    }
+
+    /// Follows a database. `state_key` is its key in the local state: the path without symbolic links.
+    pub fn add(&self, config: DatabaseConfig, source: S, state_key: String) -> SourceId {
+        let id = SourceId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.send(Message::Add(id, Box::new(config), source, state_key));
+        id
+    }
+
+    /// The files of a database may have changed.
+    pub fn poke(&self, id: SourceId) {
+        self.poker.poke(id);
+    }
+
+    /// What only pokes: for the watcher of the files.
+    pub fn poker(&self) -> Poker {
+        self.poker.clone()
+    }
+
+    /// Syncs what is pending, then stops following this database.
+    pub fn stop(&self, id: SourceId) {
+        self.send(Message::Stop(id));
+    }
+
+    /// The same for all databases; then the driver ends. What is added later is not followed.
+    pub fn finish(&self) {
+        self.send(Message::Finish);
+    }
+
+    fn send(&self, message: Message<S>) {
+        // An error says that the driver has ended.
+        let _ = self.messages.send(message);
+    }
+}
+
+/// Hints that files changed, coalesced: a thousand for one database are one.
+#[derive(Clone, Default)]
+pub struct Poker(Arc<Hints>);
+
+#[derive(Default)]
+struct Hints {
+    ids: Mutex<BTreeSet<SourceId>>,
+    there: Notify,
+}
+
+impl Poker {
+    /// The files of a database may have changed.
+    pub fn poke(&self, id: SourceId) {
+        let new = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        if new {
+            self.0.there.notify_one();
+        }
+    }
+
+    /// Waits for hints.
+    pub(super) async fn wait(&self) -> BTreeSet<SourceId> {
+        self.0.there.notified().await;
+        std::mem::take(&mut *self.0.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

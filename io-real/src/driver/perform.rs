@@ -1,0 +1,143 @@
+//! The engine's requests to the store, one by one.
+
+use super::message::Message;
+use super::promise::StoreResult;
+use super::read;
+use super::requests::Requests;
+use super::stage::Stage;
+use super::uploads::Uploads;
+use crate::port::{Body, Source, Work};
+use bytes::Bytes;
+use engine::replicate::{Got, RequestId, SourceId, StoreAnswer, StoreRequest};
+use engine::store::StoreError;
+use engine::types::LockByte;
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Does requests; cheap to clone, one clone per request.
+pub(super) struct Performer<S> {
+    pub(super) requests: Requests,
+    pub(super) uploads: Uploads,
+    pub(super) work: Arc<dyn Work>,
+    pub(super) messages: UnboundedSender<Message<S>>,
+}
+
+impl<S> Clone for Performer<S> {
+    fn clone(&self) -> Performer<S> {
+        Performer {
+            requests: self.requests.clone(),
+            uploads: self.uploads.clone(),
+            work: self.work.clone(),
+            messages: self.messages.clone(),
+        }
+    }
+}
+
+/// What of a database's configuration its requests need.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Format {
+    pub(super) lock_byte: LockByte,
+    pub(super) part_bytes: u64,
+}
+
+/// Objects are read whole into memory up to this: the engine asks for manifests and for what it sent itself.
+/// Of anything larger that lies there the beginning is enough to see that it is another.
+pub(super) const WHOLE_BYTES_MAX: u64 = 64 << 20;
+
+/// Whether a request may have taken effect although its answer was lost.
+pub(super) fn writes(request: &StoreRequest) -> bool {
+    matches!(
+        request,
+        StoreRequest::Put { .. } | StoreRequest::Complete { .. } | StoreRequest::DeleteIfMatch { .. }
+    )
+}
+
+impl<S: Source> Performer<S> {
+    pub(super) async fn perform(
+        self,
+        id: RequestId,
+        database: SourceId,
+        format: Format,
+        request: StoreRequest,
+    ) -> StoreResult {
+        let (requests, work) = (&self.requests, &self.work);
+        match request {
+            StoreRequest::Put { key, body, attributes, condition } => {
+                let done = requests.put(&key, body, &attributes, &condition).await?;
+                Ok(StoreAnswer::Put { etag: done.etag })
+            }
+            StoreRequest::Stage { key, header, pages, attributes } => {
+                let part_bytes = format.part_bytes;
+                self.stage(id, database, Stage { key, header, pages, attributes, part_bytes }).await
+            }
+            StoreRequest::Complete { staged } => self.complete(staged, database).await,
+            StoreRequest::Discard { staged } => {
+                if let Some(mut upload) = self.uploads.take(staged) {
+                    requests.abort(&mut *upload).await?;
+                }
+                Ok(StoreAnswer::Discarded)
+            }
+            StoreRequest::Get { key, range } => {
+                Ok(StoreAnswer::Got(get(requests, &key, range.unwrap_or(0..WHOLE_BYTES_MAX)).await?))
+            }
+            StoreRequest::List { prefix, after } => {
+                let page = requests.list(&prefix, after.as_deref()).await?;
+                Ok(StoreAnswer::Listed { objects: page.objects, next: page.next })
+            }
+            StoreRequest::Hash { key } => {
+                Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key).await? })
+            }
+            StoreRequest::Page { keys, pgno } => {
+                let page = read::page(requests, work, &keys, pgno, format.lock_byte).await?;
+                Ok(StoreAnswer::Page(page))
+            }
+            StoreRequest::Digest { keys } => {
+                let digests = read::digest(requests, work, &keys, format.lock_byte).await?;
+                Ok(StoreAnswer::Digested(digests))
+            }
+            StoreRequest::DeleteIfMatch { key, etag } => {
+                requests.delete_if_match(&key, &etag).await?;
+                Ok(StoreAnswer::Deleted)
+            }
+        }
+    }
+
+    /// An upload stays while the engine may ask for it again.
+    async fn complete(&self, staged: RequestId, database: SourceId) -> StoreResult {
+        let Some(mut upload) = self.uploads.take(staged) else { return Err(StoreError::Missing) };
+        match self.requests.complete(&mut *upload).await {
+            Ok(done) => Ok(StoreAnswer::Put { etag: done.etag }),
+            // All its parts must be sent again.
+            Err(error @ (StoreError::Missing | StoreError::Conflict)) => {
+                let _ = self.requests.abort(&mut *upload).await;
+                Err(error)
+            }
+            Err(error) => {
+                self.uploads.keep(staged, database, upload);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Stores refuse a range that begins behind the end of an object; to the engine that is a range without bytes.
+async fn get(requests: &Requests, key: &str, range: Range<u64>) -> Result<Got, StoreError> {
+    let start = range.start;
+    match requests.get(key, Some(range)).await {
+        Ok(Body { bytes, object_bytes, etag, modified, attributes }) => {
+            Ok(Got { bytes, object_bytes, etag, modified, attributes })
+        }
+        Err(error) if error == StoreError::Missing || start == 0 => Err(error),
+        Err(error) => match requests.head(key).await? {
+            (meta, attributes) if meta.size_bytes <= start => Ok(Got {
+                bytes: Bytes::new(),
+                object_bytes: meta.size_bytes,
+                etag: meta.etag,
+                modified: meta.modified,
+                attributes,
+            }),
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! Requests to the store: a bounded number at a time, first come first served, each with a time limit.
+
+use crate::port::{Body, Listing, PutDone, Store, Upload};
+use bytes::Bytes;
+use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// The store, behind a queue that is fair: nobody's many requests keep another's one waiting.
+#[derive(Clone)]
+pub(super) struct Requests {
+    store: Arc<dyn Store>,
+    permits: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+/// A body may take this much longer per byte: at 64 KiB/s a line is slow, not dead.
+const BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+/// Thousands of uploads, one by one.
+const SWEEP_MAX: Duration = Duration::from_secs(15 * 60);
+/// AWS says that the completion of many parts takes minutes.
+const COMPLETION_MAX: Duration = Duration::from_secs(15 * 60);
+
+impl Requests {
+    pub(super) fn new(store: Arc<dyn Store>, in_flight_max: usize, timeout: Duration) -> Requests {
+        assert!(in_flight_max > 0, "somebody must be let through");
+        Requests { store, permits: Arc::new(Semaphore::new(in_flight_max)), timeout }
+    }
+
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        body: Bytes,
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<PutDone, StoreError> {
+        let bytes = body.len() as u64;
+        self.write(bytes, self.store.put(key, body, attributes, condition)).await
+    }
+
+    pub(super) async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Body, StoreError> {
+        let bytes = range.as_ref().map_or(0, |range| range.end.saturating_sub(range.start));
+        self.read(bytes, self.store.get(key, range)).await
+    }
+
+    pub(super) async fn head(&self, key: &str) -> Result<(ObjectMeta, Attributes), StoreError> {
+        self.read(0, self.store.head(key)).await
+    }
+
+    pub(super) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
+        self.read(0, self.store.list(prefix, after)).await
+    }
+
+    pub(super) async fn delete_if_match(&self, key: &str, etag: &ETag) -> Result<(), StoreError> {
+        self.write(0, self.store.delete_if_match(key, etag)).await
+    }
+
+    pub(super) async fn upload(
+        &self,
+        key: &str,
+        attributes: &Attributes,
+    ) -> Result<Box<dyn Upload>, StoreError> {
+        self.read(0, self.store.upload(key, attributes)).await
+    }
+
+    /// Nothing is visible yet, so a lost answer is no more than that.
+    pub(super) async fn part(&self, upload: &mut dyn Upload, bytes: Bytes) -> Result<(), StoreError> {
+        self.read(bytes.len() as u64, upload.part(bytes)).await
+    }
+
+    /// The store puts the parts together before it answers, and says meanwhile that it is at it; a store that
+    /// says nothing is given up by the implementation's own time limit.
+    pub(super) async fn complete(&self, upload: &mut dyn Upload) -> Result<PutDone, StoreError> {
+        let limit = self.timeout.saturating_add(COMPLETION_MAX);
+        let done = self.within(limit, upload.complete(&Condition::IfAbsent)).await;
+        done.unwrap_or_else(|late| Err(StoreError::Ambiguous(late)))
+    }
+
+    pub(super) async fn abort(&self, upload: &mut dyn Upload) -> Result<(), StoreError> {
+        self.read(0, upload.abort()).await
+    }
+
+    /// How many there are to end is not known: each listing and each end is a request within the store's own limit.
+    pub(super) async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
+        let swept =
+            self.within(self.timeout.saturating_add(SWEEP_MAX), self.store.sweep_uploads(prefix, age)).await;
+        swept.unwrap_or_else(|late| Err(StoreError::Retryable(late)))
+    }
+
+    async fn write<T>(
+        &self,
+        bytes: u64,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.within(self.limit(bytes), request).await.unwrap_or_else(|late| Err(StoreError::Ambiguous(late)))
+    }
+
+    async fn read<T>(
+        &self,
+        bytes: u64,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.within(self.limit(bytes), request).await.unwrap_or_else(|late| Err(StoreError::Retryable(late)))
+    }
+
+    fn limit(&self, bytes: u64) -> Duration {
+        self.timeout.saturating_add(Duration::from_secs(bytes / BYTES_PER_SECOND_MIN))
+    }
+
+    /// Waiting for one's turn does not count.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Result<T, StoreError>, Box<str>> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let late = |_| format!("no answer within {} s", limit.as_secs_f32()).into();
+        tokio::time::timeout(limit, request).await.map_err(late)
+    }
+}

@@ -1,0 +1,132 @@
+//! What a store holds: its places, and the objects of one.
+
+use super::blocking::Task;
+use super::reads::{Limits, Reads};
+use super::{ReadError, RestoreError};
+use crate::port::Store;
+use engine::key::{Layout, ListingBuilder, ModifiedIs, Place, PlaceListing, is_place};
+use engine::manifest::{Manifest, ManifestError};
+use engine::types::Level;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A store, seen as places. Cheap to clone; clones share the bound on requests.
+#[derive(Clone)]
+pub struct Catalog {
+    pub(super) reads: Reads,
+    pub(super) layout: Layout,
+    modified: ModifiedIs,
+    pub(super) limits: Limits,
+}
+
+impl Catalog {
+    /// Looks at `store`, whose kind decides how objects are named ([`Layout`]) and what their modification
+    /// times mean.
+    pub fn new(store: Arc<dyn Store>, layout: Layout, limits: Limits) -> Catalog {
+        let modified = match layout {
+            Layout::S3 => ModifiedIs::StoreTime,
+            Layout::Tree => ModifiedIs::HeaderTime,
+        };
+        Catalog { reads: Reads::new(store, &limits), layout, modified, limits }
+    }
+
+    /// Every place under the store's root, ascending. A place may lie inside another place's folder.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn places(&self) -> Result<Vec<Place>, ReadError> {
+        let mut found = BTreeSet::new();
+        let mut waiting = vec![String::new()];
+        let mut looking = FuturesUnordered::new();
+        loop {
+            while looking.len() < self.limits.requests_in_flight
+                && let Some(folder) = waiting.pop()
+            {
+                let catalog = self.clone();
+                looking.push(Task::spawn(async move { catalog.folder(folder).await }));
+            }
+            match looking.next().await.transpose()? {
+                Some(Folder { place, inner }) => {
+                    found.extend(place);
+                    waiting.extend(inner);
+                }
+                None => return Ok(found.into_iter().collect()),
+            }
+        }
+    }
+
+    /// Whether a folder is a place.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn is_place(&self, place: &Place) -> Result<bool, ReadError> {
+        Ok(self.folder(place.prefix()).await?.place.is_some())
+    }
+
+    /// The objects of a place. Levels are read low to high: objects move up, so none is missed.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn listing(&self, place: &Place) -> Result<PlaceListing, ReadError> {
+        let mut builder = ListingBuilder::new(place.clone(), self.layout);
+        for level in Level::all() {
+            let prefix = place.level_prefix(self.layout, level);
+            let mut after: Option<String> = None;
+            loop {
+                let page = self.reads.list(&prefix, after.as_deref()).await?;
+                builder.page(&page.objects);
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(builder.finish(self.modified))
+    }
+
+    /// The manifest of a place. One that cannot be read is as good as none: it is an index beside the truth.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a newer version wrote it.
+    pub async fn manifest(&self, place: &Place) -> Result<Option<Manifest>, RestoreError> {
+        let key = place.manifest_key();
+        let Some(body) = self.reads.whole(&key).await? else { return Ok(None) };
+        match Manifest::decode(&body.bytes) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(ManifestError::Newer { format }) => Err(RestoreError::NewerFormat { format }),
+            Err(ManifestError::Corrupt(why)) => {
+                tracing::warn!(key, why, "going on without the index");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Looks at the direct children of a folder (empty, or ending in `/`).
+    async fn folder(&self, prefix: String) -> Result<Folder, ReadError> {
+        let mut looks_like_a_place = false;
+        let mut inner = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.reads.list_folder(&prefix, after.as_deref()).await?;
+            let names = page.objects.iter().filter_map(|object| object.key.strip_prefix(&prefix));
+            let folders = page.folders.iter().filter_map(|folder| folder.strip_prefix(&prefix));
+            looks_like_a_place |= is_place(names, folders);
+            // What cannot be a place's folder belongs to the place that this one is, or is nobody's.
+            inner.extend(page.folders.into_iter().filter(|folder| Place::new(folder).is_ok()));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        let place = Place::new(&prefix).ok().filter(|_| looks_like_a_place);
+        Ok(Folder { place, inner })
+    }
+}
+
+/// What a folder turned out to be.
+struct Folder {
+    place: Option<Place>,
+    /// Folders in it that may be places, or hold some.
+    inner: Vec<String>,
+}

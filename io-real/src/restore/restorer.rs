@@ -1,0 +1,294 @@
+//! One restore from beginning to end: plan, download, prove, publish; around what is gone or damaged.
+
+use super::blocking::{Task, off_thread};
+use super::download::{Downloaded, download};
+use super::error::Fault;
+use super::output::Output;
+use super::page_writer::PageFile;
+use super::sums::PageChecksums;
+use super::survey::Survey;
+use super::temporary::Temporary;
+use super::whole::check_whole;
+use super::{Catalog, OutputError, RestoreError, integrity};
+use crate::port::Work;
+use engine::db::PageSums;
+use engine::key::{ObjectKey, Place};
+use engine::replicate::{CachedSums, FileId, RestoreProof};
+use engine::restore::{ApplyError, Plan, Target};
+use engine::types::{Checksum, PageSize, Timestamp, Txid};
+use futures::stream::{self, StreamExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What happens while a database is restored.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// These objects are going to be read.
+    Planned(&'a Plan),
+    /// So many more bytes came from the store.
+    Downloaded(u64),
+    /// An object is not what it claims to be; another way is looked for.
+    Damaged {
+        /// The object.
+        object: ObjectKey,
+        /// What is wrong with it.
+        why: &'a str,
+    },
+    /// An object was gone; the place is listed again.
+    ListedAgain {
+        /// The object.
+        object: ObjectKey,
+    },
+}
+
+/// Hears of events, on any thread.
+pub type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// Takes what a later `watch` needs to continue a database: of each file that is finished and durable, just before it
+/// gets the name. It may block. After a crash in between it tells of a file that is not there.
+pub type Recorder = Arc<dyn Fn(&Path, &RestoreProof) + Send + Sync>;
+
+/// What vouches for the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Its checksum is the one of the database that its writer had.
+    Database(Checksum),
+    /// Every object that contributed a page equals its own checksum. Another tool wrote them: that together
+    /// they are the writer's database, nothing says.
+    Objects,
+}
+
+/// A restored database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The state.
+    pub txid: Txid,
+    /// When it was sealed.
+    pub time: Timestamp,
+    /// Bytes per page.
+    pub page_size: PageSize,
+    /// Pages in the database.
+    pub page_count: u32,
+    /// Length of the file.
+    pub size_bytes: u64,
+    /// Objects of the plan.
+    pub objects_count: usize,
+    /// Links between them that no checksum vouches for.
+    pub unchained_count: usize,
+    /// Everything that came from the store, headers and failed attempts included.
+    pub downloaded_bytes: u64,
+    /// The database's checksum, whether anything vouches for it or not.
+    pub checksum: Checksum,
+    /// What vouches for it.
+    pub proof: Proof,
+    /// Whether `PRAGMA integrity_check` was run, and found nothing.
+    pub integrity_checked: bool,
+}
+
+/// Restores databases of one store.
+#[derive(Clone)]
+pub struct Restorer {
+    catalog: Catalog,
+    work: Arc<dyn Work>,
+    observer: Observer,
+    recorder: Option<Recorder>,
+}
+
+impl Restorer {
+    /// `work`: where files are written and pages unpacked.
+    pub fn new(catalog: Catalog, work: Arc<dyn Work>, observer: Observer) -> Restorer {
+        Restorer { catalog, work, observer, recorder: None }
+    }
+
+    /// Tells `recorder` of every database that a checksum vouches for. Takes 8 bytes of memory per page.
+    pub fn recording(self, recorder: Recorder) -> Restorer {
+        Restorer { recorder: Some(recorder), ..self }
+    }
+
+    /// Lists a place, to plan or restore.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a newer version wrote the place.
+    pub async fn survey(&self, place: &Place) -> Result<Survey, RestoreError> {
+        let observer = self.observer.clone();
+        let on_bytes = move |bytes| observer(Event::Downloaded(bytes));
+        Survey::open(&self.catalog, self.work.clone(), place, on_bytes).await
+    }
+
+    /// Restores a state to `output`; with `integrity_check` SQLite has to agree before the file gets its
+    /// name. Dropping the future ends it; a job of it that runs already ends by itself, and then nothing is
+    /// left.
+    ///
+    /// # Errors
+    /// Whatever went wrong, there is no new file and the old one is untouched, unless the directory could not
+    /// be changed half-way ([`OutputError`]).
+    pub async fn restore(
+        &self,
+        survey: &mut Survey,
+        target: Target,
+        output: &Output,
+        integrity_check: bool,
+    ) -> Result<Restored, RestoreError> {
+        loop {
+            let planned = survey.plan(target).await;
+            // What is planned around is told as well: the next fault might leave no way around.
+            for (object, why) in survey.take_untold() {
+                (self.observer)(Event::Damaged { object, why: &why });
+            }
+            let plan = planned?;
+            (self.observer)(Event::Planned(&plan));
+            // A new file for each attempt: what is still being written belongs to the old one.
+            let temporary = self.temporary(output).await?;
+            let attempt = self.attempt(survey, &plan, &temporary).await;
+            match attempt {
+                Ok(Attempted { checksum, proof, sums }) => {
+                    if integrity_check {
+                        self.check_integrity(&plan, &temporary).await?;
+                    }
+                    let record = sums.map(|sums| self.record(survey, &plan, sums));
+                    self.publish(output, temporary, record).await?;
+                    return Ok(Restored {
+                        txid: plan.txid(),
+                        time: plan.time(),
+                        page_size: plan.page_size(),
+                        page_count: plan.page_count(),
+                        size_bytes: plan.database_bytes(),
+                        objects_count: plan.objects().len(),
+                        unchained_count: plan.unchained_count(),
+                        downloaded_bytes: survey.objects.downloaded_bytes(),
+                        checksum,
+                        proof,
+                        integrity_checked: integrity_check,
+                    });
+                }
+                Err(Failed::Fault(Fault::Gone(object))) => {
+                    (self.observer)(Event::ListedAgain { object });
+                    survey.list_again().await?;
+                }
+                // Each object is learned as damaged once, so this comes to an end.
+                Err(Failed::Fault(Fault::Damaged(object, why))) => {
+                    (self.observer)(Event::Damaged { object, why: &why });
+                    survey.learn_damage(object, &why);
+                }
+                Err(Failed::Fault(Fault::Store(error))) => return Err(error.into()),
+                Err(Failed::Fault(Fault::Output(error))) => return Err(error.into()),
+                Err(Failed::NotProven { expected, found }) => {
+                    return Err(RestoreError::NotProven { txid: plan.txid(), expected, found });
+                }
+            }
+        }
+    }
+
+    /// Downloads a plan and compares the result with what it promised.
+    async fn attempt(
+        &self,
+        survey: &Survey,
+        plan: &Plan,
+        temporary: &Temporary,
+    ) -> Result<Attempted, Failed> {
+        let noted = self.recorder.as_ref().map(|_| Arc::<PageChecksums>::default());
+        let to = PageFile {
+            file: temporary.file.clone(),
+            path: temporary.path.clone(),
+            page_size: plan.page_size(),
+            sums: noted.clone(),
+        };
+        let limits = &self.catalog.limits;
+        let Downloaded { apply, written } =
+            download(&survey.objects, &self.work, plan, to, limits).await.map_err(Failed::Fault)?;
+        match apply.check_result(plan.page_count(), written.checksum) {
+            Ok(true) => {
+                let sums = noted.map(|noted| noted.take(plan.page_count()));
+                let agree = sums.as_ref().is_none_or(|sums| sums.checksum() == written.checksum);
+                assert!(agree, "the checksums that were noted are those that were counted");
+                let checksum = written.checksum;
+                Ok(Attempted { checksum, proof: Proof::Database(checksum), sums })
+            }
+            Ok(false) => Ok(Attempted { checksum: written.checksum, proof: Proof::Objects, sums: None }),
+            Err(ApplyError::WrongChecksum { expected, found, .. }) => {
+                match self.first_damaged(survey, plan).await {
+                    Some(fault) => Err(Failed::Fault(fault)),
+                    None => Err(Failed::NotProven { expected, found }),
+                }
+            }
+            Err(error) => unreachable!("{error}: the page count is the plan's own"),
+        }
+    }
+
+    /// Reads every object of a plan whole, because one of them must be damaged.
+    async fn first_damaged(&self, survey: &Survey, plan: &Plan) -> Option<Fault> {
+        // What is kept in memory may be what is wrong.
+        survey.objects.forget();
+        let request_bytes_max = self.catalog.limits.read.request_bytes_max;
+        let infos: Vec<_> = plan.newest_first().map(|object| object.info.clone()).collect();
+        let mut checks = stream::iter(infos)
+            .map(|info| {
+                let (objects, work) = (survey.objects.clone(), self.work.clone());
+                Task::spawn(async move { check_whole(&objects, &work, &info, request_bytes_max).await })
+            })
+            .buffered(CHECKS_AT_ONCE);
+        while let Some(checked) = checks.next().await {
+            if let Err(fault) = checked {
+                return Some(fault);
+            }
+        }
+        None
+    }
+
+    async fn temporary(&self, output: &Output) -> Result<Temporary, OutputError> {
+        let output = output.clone();
+        off_thread(&self.work, move || output.temporary()).await
+    }
+
+    async fn check_integrity(&self, plan: &Plan, temporary: &Temporary) -> Result<(), RestoreError> {
+        let path = temporary.path.clone();
+        let problems = off_thread(&self.work, move || integrity::problems(&path)).await;
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(RestoreError::Integrity { txid: plan.txid(), problems })
+        }
+    }
+
+    /// Leaves what a later `watch` needs, once it is known which file it is about.
+    fn record(&self, survey: &Survey, plan: &Plan, sums: PageSums) -> Record {
+        let recorder = self.recorder.clone();
+        let database = survey.manifest().map(|manifest| manifest.database);
+        let cached = CachedSums { txid: plan.txid(), page_size: plan.page_size(), sums };
+        Box::new(move |path, file| {
+            if let Some(recorder) = recorder {
+                recorder(path, &RestoreProof { database, file, cached });
+            }
+        })
+    }
+
+    async fn publish(
+        &self,
+        output: &Output,
+        temporary: Temporary,
+        record: Option<Record>,
+    ) -> Result<(), OutputError> {
+        let output = output.clone();
+        off_thread(&self.work, move || output.publish(temporary, record)).await
+    }
+}
+
+/// What came of an attempt.
+struct Attempted {
+    checksum: Checksum,
+    proof: Proof,
+    /// Of each page, where somebody keeps them and the whole is proven.
+    sums: Option<PageSums>,
+}
+
+/// Told of the finished file, and of the path that will be its own.
+pub(super) type Record = Box<dyn FnOnce(&Path, FileId) + Send>;
+
+/// Why an attempt made no database.
+enum Failed {
+    Fault(Fault),
+    NotProven { expected: Checksum, found: Checksum },
+}
+
+/// Objects that are searched for damage at one time.
+const CHECKS_AT_ONCE: usize = 4;

@@ -1,0 +1,126 @@
+//! An object read from the first byte to the last, so that its own checksum proves it.
+
+use super::blocking::{Task, off_thread};
+use super::error::Fault;
+use super::object::Objects;
+use super::page_writer::{PageFile, PageWriter, Written};
+use crate::port::Work;
+use engine::key::{ObjectInfo, ObjectKey};
+use engine::ltx::{Decoder, Item};
+use engine::restore::Fetch;
+use engine::store::Sha256;
+use engine::types::{LockByte, Pgno};
+use futures::stream::{self, StreamExt as _};
+use sha2::Digest as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Reads ahead of the decoder, per object.
+const READ_AHEAD: usize = 4;
+
+/// Writes the wanted pages of an object whose reads tile it, and proves every byte.
+pub(super) async fn write_whole(
+    objects: &Arc<Objects>,
+    work: &Arc<dyn Work>,
+    info: &ObjectInfo,
+    fetches: Vec<Fetch>,
+    to: PageFile,
+) -> Result<Written, Fault> {
+    let wanted: Vec<Pgno> =
+        fetches.iter().flat_map(|fetch| fetch.pages.iter().map(|page| page.pgno)).collect();
+    let ranges = fetches.into_iter().map(|fetch| fetch.range).collect();
+    let writer = PageWriter::new(to);
+    let reader = Reader::new(objects, info.key, Some(Wanted { pages: wanted, next: 0, writer }));
+    read_through(objects, work, info, ranges, reader).await
+}
+
+/// Reads an object and says what is wrong with it.
+pub(super) async fn check_whole(
+    objects: &Arc<Objects>,
+    work: &Arc<dyn Work>,
+    info: &ObjectInfo,
+    request_bytes_max: u64,
+) -> Result<(), Fault> {
+    let starts = (0..info.size_bytes).step_by(usize::try_from(request_bytes_max).unwrap_or(usize::MAX));
+    let ranges = starts.map(|start| start..(start + request_bytes_max).min(info.size_bytes)).collect();
+    read_through(objects, work, info, ranges, Reader::new(objects, info.key, None)).await.map(drop)
+}
+
+async fn read_through(
+    objects: &Arc<Objects>,
+    work: &Arc<dyn Work>,
+    info: &ObjectInfo,
+    ranges: Vec<Range<u64>>,
+    mut reader: Reader,
+) -> Result<Written, Fault> {
+    let parts = stream::iter(ranges).map(|range| {
+        let (objects, info) = (objects.clone(), info.clone());
+        Task::spawn(async move { objects.read(&info, range).await })
+    });
+    let mut parts = parts.buffered(READ_AHEAD);
+    while let Some(part) = parts.next().await.transpose()? {
+        reader = off_thread(work, move || reader.step(&part.bytes).map(|()| reader)).await?;
+    }
+    off_thread(work, move || reader.finish()).await
+}
+
+/// Takes the bytes of one object in order.
+struct Reader {
+    key: ObjectKey,
+    decoder: Decoder,
+    hash: Option<(sha2::Sha256, Sha256)>,
+    wanted: Option<Wanted>,
+}
+
+/// The pages to write, and where to.
+struct Wanted {
+    /// Ascending.
+    pages: Vec<Pgno>,
+    next: usize,
+    writer: PageWriter,
+}
+
+impl Reader {
+    fn new(objects: &Objects, key: ObjectKey, wanted: Option<Wanted>) -> Reader {
+        let lock_byte: LockByte = objects.lock_byte();
+        let hash = objects.sha256(key).map(|expected| (sha2::Sha256::new(), expected));
+        Reader { key, decoder: Decoder::new(lock_byte), hash, wanted }
+    }
+
+    fn step(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+        if let Some((hash, _)) = &mut self.hash {
+            hash.update(bytes);
+        }
+        loop {
+            let item = self.decoder.read(&mut bytes);
+            match item.map_err(|error| Fault::Damaged(self.key, error.to_string()))? {
+                None => return Ok(()),
+                Some(Item::Page { pgno, page }) => {
+                    if let Some(wanted) = &mut self.wanted
+                        && wanted.pages.get(wanted.next) == Some(&pgno)
+                    {
+                        wanted.next += 1;
+                        wanted.writer.page(pgno)?.copy_from_slice(page);
+                    }
+                }
+                Some(Item::Header(_) | Item::End(_)) => {}
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Written, Fault> {
+        let damaged = |why: String| Fault::Damaged(self.key, why);
+        self.decoder.finish().map_err(|error| damaged(error.to_string()))?;
+        if let Some((hash, expected)) = self.hash
+            && Sha256(hash.finalize().into()) != expected
+        {
+            return Err(damaged("its SHA-256 is not the one in the manifest".to_owned()));
+        }
+        match self.wanted {
+            None => Ok(Written::default()),
+            // The decoder proved that the index lists what is there, and the wanted pages came from it.
+            Some(wanted) if wanted.next == wanted.pages.len() => Ok(wanted.writer.finish()?),
+            Some(_) => Err(damaged("its page index changed while it was read".to_owned())),
+        }
+    }
+}

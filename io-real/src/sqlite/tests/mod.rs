@@ -1,0 +1,11 @@
+//! The session against real SQLite on a real file system.
+
+mod checkpoint;
+mod guard;
+mod identity;
+mod look;
+mod open;
+mod stage;
+mod stress;
+mod survey;
+mod world;

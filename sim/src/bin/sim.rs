@@ -1,0 +1,247 @@
+//! `cargo sim`: one seed, many seeds, or the grading of the simulator by its mutants.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "the command line tells how long a batch took; no run depends on it"
+)]
+
+use clap::Parser;
+use engine::mutants::Mutant;
+use sim::outcome::Outcome;
+use sim::plan::Plan;
+use sim::regressions::Regression;
+use sim::settings::Settings;
+use sim::world::{Options, run};
+use sim::{mutant, runner};
+use std::ops::Range;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[derive(Parser)]
+#[command(about = "Runs walsync's engine and real SQLite in a world made from a seed")]
+struct Args {
+    /// Run one seed, and say everything about it.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run the seeds A..B, without B.
+    #[arg(long, value_parser = parse_range, value_name = "A..B")]
+    seeds: Option<Range<u64>>,
+    /// Run fresh seeds for so many minutes; the first one is printed.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Processes to spread seeds over.
+    #[arg(long, default_value_t = 2)]
+    jobs: u64,
+    /// Replay a plan from this file instead of the seed's own.
+    #[arg(long)]
+    plan: Option<std::path::PathBuf>,
+    /// Write the seed's plan to this file.
+    #[arg(long)]
+    write_plan: Option<std::path::PathBuf>,
+    /// Switch a seeded bug on.
+    #[arg(long)]
+    mutant: Option<String>,
+    /// Run everything in sim/regressions.
+    #[arg(long)]
+    regressions: bool,
+    /// Grade the simulator: run every mutant (or that of --mutant) on the seeds, 0..40 unless told.
+    #[arg(long)]
+    mutants: bool,
+    /// With --mutants: so many must be caught [default: all].
+    #[arg(long, requires = "mutants", value_name = "N")]
+    caught_at_least: Option<usize>,
+    /// With --mutants: print the rows of the table in docs/mutants.md.
+    #[arg(long, requires = "mutants")]
+    markdown: bool,
+    /// Print every event.
+    #[arg(long)]
+    trace: bool,
+    /// Demand that the batch reaches every interesting state.
+    #[arg(long)]
+    coverage: bool,
+    /// Run every 20th seed again, in another process: the hashes must agree.
+    #[arg(long)]
+    check_determinism: bool,
+    #[arg(long, hide = true)]
+    worker: bool,
+    #[arg(long, hide = true, default_value_t = 0)]
+    job: u64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match go(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn go(args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
+    let mutant = match &args.mutant {
+        None => None,
+        Some(name) => Some(mutant::by_name(name).ok_or_else(|| format!("no mutant is called {name}"))?),
+    };
+    if args.worker {
+        let seeds = args.seeds.clone().ok_or("a worker needs seeds")?;
+        runner::work(seeds, args.jobs, args.job, mutant);
+        return Ok(true);
+    }
+    if args.regressions {
+        return regress(mutant);
+    }
+    if args.mutants {
+        let seeds = args.seeds.clone().unwrap_or(0..40);
+        return grade(seeds, args);
+    }
+    if let Some(seed) = args.seed {
+        return one(seed, args, mutant);
+    }
+    if let Some(minutes) = args.minutes {
+        return for_minutes(minutes, args, mutant);
+    }
+    let seeds =
+        args.seeds.clone().ok_or("give --seed N, --seeds A..B, --minutes M, --regressions or --mutants")?;
+    batch(seeds, args, mutant)
+}
+
+fn one(seed: u64, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
+    let settings = Settings::of_seed(seed);
+    println!("{}", settings.line());
+    let plan = match &args.plan {
+        None => Plan::of_seed(seed, &settings),
+        Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
+    };
+    if let Some(path) = &args.write_plan {
+        std::fs::write(path, serde_json::to_vec_pretty(&plan)?)?;
+    }
+    let keep_events = if args.trace { usize::MAX } else { LAST_EVENTS };
+    let outcome = run(&plan, &settings, Options { mutant, keep_events });
+    report(&outcome, args.trace, mutant);
+    println!("{}", outcome.line());
+    Ok(outcome.violation.is_none())
+}
+
+fn report(outcome: &Outcome, all: bool, mutant: Option<Mutant>) {
+    if all || outcome.violation.is_some() {
+        for event in &outcome.events {
+            println!("{event}");
+        }
+    }
+    if let Some(violation) = &outcome.violation {
+        println!("{violation}");
+        let with = mutant.map(|m| format!(" --mutant {}", m.name())).unwrap_or_default();
+        println!("again: cargo sim --seed {}{with}", outcome.seed);
+    }
+    println!("reached {}", outcome.coverage.line());
+}
+
+fn batch(seeds: Range<u64>, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
+    let started = Instant::now();
+    let batch = runner::run_batch(seeds.clone(), args.jobs, mutant)?;
+    for failure in &batch.failures {
+        println!("{failure}");
+    }
+    let mut good = batch.failures.is_empty();
+    if args.check_determinism {
+        good &= same_again(&batch.lines)?;
+    }
+    println!("reached {}", batch.coverage.line());
+    if args.coverage {
+        let missing = batch.coverage.missing();
+        if !missing.is_empty() {
+            println!("never reached: {missing:?}");
+            good = false;
+        }
+    }
+    let (count, seconds) = (batch.lines.len(), started.elapsed().as_secs_f64());
+    let failed = batch.failures.len();
+    println!("seeds {}..{}: {count} run, {failed} failed, {seconds:.1} s", seeds.start, seeds.end);
+    let complete = count as u64 == seeds.end - seeds.start;
+    Ok(good && complete)
+}
+
+/// Runs every 20th seed once more, in a process of its own.
+fn same_again(lines: &[(u64, String)]) -> Result<bool, Box<dyn std::error::Error>> {
+    let executable = std::env::current_exe()?;
+    let mut good = true;
+    for (seed, line) in lines.iter().step_by(20) {
+        let again = std::process::Command::new(&executable).args(["--seed", &seed.to_string()]).output()?;
+        let text = String::from_utf8_lossy(&again.stdout);
+        if text.lines().last() != Some(line) {
+            println!("seed {seed} differs in another process: {line} / {:?}", text.lines().last());
+            good = false;
+        }
+    }
+    println!("determinism: {} seeds ran twice, in two processes", lines.len().div_ceil(20));
+    Ok(good)
+}
+
+fn for_minutes(
+    minutes: f64,
+    args: &Args,
+    mutant: Option<Mutant>,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let mut next = clock.as_secs() * 1_000_000;
+    println!("fresh seeds from {next}");
+    let mut good = true;
+    while Instant::now() < end {
+        good &= batch(next..next + 100, args, mutant)?;
+        next += 100;
+    }
+    Ok(good)
+}
+
+fn grade(seeds: Range<u64>, args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
+    let grades = runner::grade(seeds, args.jobs, args.mutant.as_deref())?;
+    let caught = grades.iter().filter(|grade| grade.caught > 0).count();
+    for grade in &grades {
+        if args.markdown {
+            println!("{}", grade.row());
+            continue;
+        }
+        let first = grade.first.map_or("never".to_owned(), |seed| format!("first {seed}"));
+        println!(
+            "{:32} {:3} of {:3} seeds, {first}  {}",
+            grade.mutant.name(),
+            grade.caught,
+            grade.of,
+            grade.why
+        );
+    }
+    println!("caught {caught} of {} mutants", grades.len());
+    Ok(caught >= args.caught_at_least.unwrap_or(grades.len()))
+}
+
+/// Runs what has failed before. The process is shared: these are few, and each starts its own SQLite run.
+fn regress(mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
+    let regressions = Regression::all()?;
+    let mut failed = 0;
+    for regression in &regressions {
+        let (settings, plan) = regression.settings_and_plan();
+        let outcome = run(&plan, &settings, Options { mutant, keep_events: LAST_EVENTS });
+        println!("{}: {}", regression.name, outcome.line());
+        if outcome.violation.is_some() {
+            println!("its cause was: {}", regression.cause);
+            report(&outcome, false, mutant);
+            failed += 1;
+        }
+    }
+    println!("regressions: {} run, {failed} failed", regressions.len());
+    Ok(failed == 0)
+}
+
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("write A..B")?;
+    let number = |part: &str| part.parse::<u64>().map_err(|error| format!("{part}: {error}"));
+    let range = number(start)?..number(end)?;
+    if range.is_empty() { Err("A must be below B".to_owned()) } else { Ok(range) }
+}
+
+/// Events that a failure prints.
+const LAST_EVENTS: usize = 80;

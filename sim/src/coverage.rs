@@ -1,0 +1,169 @@
+//! Which interesting states a run reached: a batch of seeds that never gets somewhere proves nothing about it.
+
+use std::collections::BTreeMap;
+
+/// A state worth reaching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// A commit of the application.
+    Commit,
+    /// A slot was announced durable.
+    Durable,
+    /// The daemon was killed inside a job on SQLite.
+    DaemonKilled,
+    /// The application was killed inside a statement.
+    ApplicationKilled,
+    /// The power was cut.
+    PowerCut,
+    /// A power cut rolled committed transactions back.
+    RolledBack,
+    /// A power cut left the store ahead of the database.
+    StoreAhead,
+    /// A write to the store had no clear answer.
+    Ambiguous,
+    /// A write was refused.
+    Refused,
+    /// A sync was found in the store although its answer was lost.
+    Adopted,
+    /// The log no longer held the position.
+    LogGone,
+    /// A start continued without uploading anything.
+    Continued,
+    /// An object went up in parts.
+    Staged,
+    /// The application's checkpoint emptied the log while the daemon followed.
+    ForeignTruncate,
+    /// The store was unreachable for longer than any retry.
+    Outage,
+    /// The database shrank.
+    Shrank,
+    /// A second daemon was fenced.
+    Fenced,
+    /// A second daemon took over.
+    TakenOver,
+    /// An orderly stop.
+    Stopped,
+    /// The daemon let go of a log that had become too long.
+    LogLetGo,
+    /// The database's files were replaced or written to by somebody else.
+    Replaced,
+    /// The store went on with another page size.
+    PageSizeHealed,
+    /// The newest objects of the place were gone.
+    HeadLost,
+    /// The database was missing.
+    Missing,
+    /// The daemon put the database into WAL mode.
+    EnteredWalMode,
+    /// The application left WAL mode.
+    LeftWalMode,
+    /// It was refused that, beside the daemon.
+    RefusedAlone,
+    /// The application had the file for itself.
+    LockedExclusively,
+    /// The database gained pages without frames.
+    GrewWithoutFrames,
+    /// The application checkpointed while the daemon was down.
+    CheckpointWhileDown,
+    /// The state directory was lost.
+    StateLost,
+    /// A second machine began with a copy of the state directory.
+    StateCopied,
+    /// A daemon was fenced because a copy of its state directory is in use.
+    CopyFenced,
+    /// A backup was written over the database through SQLite.
+    BackedUpOver,
+    /// A start cost nothing, as promised.
+    FreeRestart,
+    /// An hour without a commit.
+    IdleHour,
+    /// Every point of a listing was restored.
+    PointsChecked,
+}
+
+/// How often each was reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<Reached, u64>);
+
+/// What a batch of at least a few hundred seeds must reach.
+pub const REQUIRED: &[Reached] = &[
+    Reached::Commit,
+    Reached::Durable,
+    Reached::DaemonKilled,
+    Reached::ApplicationKilled,
+    Reached::PowerCut,
+    Reached::RolledBack,
+    Reached::StoreAhead,
+    Reached::Ambiguous,
+    Reached::Refused,
+    Reached::Adopted,
+    Reached::LogGone,
+    Reached::Continued,
+    Reached::Staged,
+    Reached::ForeignTruncate,
+    Reached::Outage,
+    Reached::Shrank,
+    Reached::Fenced,
+    Reached::TakenOver,
+    Reached::Stopped,
+    Reached::LogLetGo,
+    Reached::Replaced,
+    Reached::PageSizeHealed,
+    Reached::HeadLost,
+    Reached::Missing,
+    Reached::EnteredWalMode,
+    Reached::LeftWalMode,
+    Reached::RefusedAlone,
+    Reached::LockedExclusively,
+    Reached::GrewWithoutFrames,
+    Reached::CheckpointWhileDown,
+    Reached::StateLost,
+    Reached::StateCopied,
+    Reached::CopyFenced,
+    Reached::BackedUpOver,
+    Reached::FreeRestart,
+    Reached::IdleHour,
+    Reached::PointsChecked,
+];
+
+impl Coverage {
+    /// Counts one.
+    pub fn reached(&mut self, state: Reached) {
+        *self.0.entry(state).or_default() += 1;
+    }
+
+    /// How often.
+    pub fn count(&self, state: Reached) -> u64 {
+        self.0.get(&state).copied().unwrap_or(0)
+    }
+
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Coverage) {
+        for (state, count) in &other.0 {
+            *self.0.entry(*state).or_default() += count;
+        }
+    }
+
+    /// One line, `State=count` each.
+    pub fn line(&self) -> String {
+        let parts: Vec<String> = self.0.iter().map(|(state, count)| format!("{state:?}={count}")).collect();
+        parts.join(" ")
+    }
+
+    /// Reads [`Coverage::line`].
+    pub fn parse(line: &str) -> Coverage {
+        let mut coverage = Coverage::default();
+        for (name, count) in line.split_whitespace().filter_map(|part| part.split_once('=')) {
+            let state = REQUIRED.iter().find(|s| format!("{s:?}") == name);
+            if let (Some(state), Ok(count)) = (state, count.parse()) {
+                coverage.0.insert(*state, count);
+            }
+        }
+        coverage
+    }
+
+    /// What is required and was not reached.
+    pub fn missing(&self) -> Vec<Reached> {
+        REQUIRED.iter().copied().filter(|state| self.count(*state) == 0).collect()
+    }
+}

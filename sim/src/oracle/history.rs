@@ -1,0 +1,52 @@
+//! Properties 2 and 6 of the store itself: no object is ever written over, no claim slot ever goes.
+
+use crate::outcome::Violation;
+use engine::types::Txid;
+use io_sim::s3::{ChangeKind, SimS3};
+
+/// Looks at every change of the store since the last time.
+#[derive(Default)]
+pub struct History {
+    seen: usize,
+    /// Keys that somebody else deleted.
+    deleted: Vec<String>,
+}
+
+impl History {
+    /// Somebody else deletes an object: no promise of ours.
+    pub fn somebody_deletes(&mut self, key: &str) {
+        self.deleted.push(key.to_owned());
+    }
+
+    /// Whether somebody else ever deleted anything.
+    pub fn was_tampered_with(&self) -> bool {
+        !self.deleted.is_empty()
+    }
+
+    /// Checks what changed since; `newest` is the newest slot that was announced.
+    pub fn check(&mut self, store: &SimS3, newest: Option<Txid>) -> Result<(), Violation> {
+        let changes = store.changes_from(self.seen);
+        self.seen += changes.len();
+        for change in changes {
+            let object = change.key.ends_with(".ltx");
+            if object && change.kind == ChangeKind::Replaced {
+                return Err(Violation::new(6, format!("{} was written over", change.key)));
+            }
+            let foreign = self.deleted.contains(&change.key);
+            // A claim that came too late is taken away again before it counts.
+            let counts = slot(&change.key).is_none_or(|txid| newest.is_some_and(|newest| txid <= newest));
+            if object && change.kind == ChangeKind::Deleted && counts && !foreign {
+                return Err(Violation::new(8, format!("{} was deleted", change.key)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The slot that a key of level 0 names.
+fn slot(key: &str) -> Option<Txid> {
+    let (folder, name) = key.rsplit_once('/')?;
+    let (first, _) = name.split_once('-')?;
+    let txid = u64::from_str_radix(first, 16).ok().filter(|_| folder.ends_with("0000"))?;
+    Txid::new(txid).ok()
+}

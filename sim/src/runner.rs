@@ -1,0 +1,142 @@
+//! Many seeds: spread over processes, because SQLite's random generator is one per process.
+
+use crate::coverage::Coverage;
+use crate::mutant;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::settings::Settings;
+use crate::world::{Options, run};
+use engine::mutants::Mutant;
+use std::io::{BufRead as _, BufReader};
+use std::ops::Range;
+use std::process::{Command, Stdio};
+
+/// Runs one seed in this process.
+pub fn run_seed(seed: u64, options: Options) -> Outcome {
+    let settings = Settings::of_seed(seed);
+    let plan = Plan::of_seed(seed, &settings);
+    run(&plan, &settings, options)
+}
+
+/// What a batch found.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Lines of failed seeds, with what was broken.
+    pub failures: Vec<String>,
+    /// Every seed's line, by seed.
+    pub lines: Vec<(u64, String)>,
+    /// What all seeds reached together.
+    pub coverage: Coverage,
+}
+
+/// Runs seeds in `jobs` processes of this executable; seed n goes to process n mod `jobs`.
+pub fn run_batch(seeds: Range<u64>, jobs: u64, mutant: Option<Mutant>) -> std::io::Result<Batch> {
+    let executable = std::env::current_exe()?;
+    let mut children = Vec::new();
+    for job in 0..jobs {
+        let mut command = Command::new(&executable);
+        command.arg("--worker").args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)]);
+        command.args(["--jobs", &jobs.to_string(), "--job", &job.to_string()]);
+        if let Some(mutant) = mutant {
+            command.args(["--mutant", mutant.name()]);
+        }
+        children.push(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
+    }
+    let mut batch = Batch::default();
+    for mut child in children {
+        let stdout = child.stdout.take().expect("piped");
+        let mut why = String::new();
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            if let Some(coverage) = line.strip_prefix("coverage ") {
+                batch.coverage.add(&Coverage::parse(coverage));
+            } else if let Some(message) = line.strip_prefix("broken ") {
+                why = message.to_owned();
+            } else if let Some(seed) = seed_of(&line) {
+                if line.contains(" FAILED ") {
+                    batch.failures.push(format!("{line}: {why}"));
+                }
+                batch.lines.push((seed, line));
+            }
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            batch.failures.push(format!("a worker ended with {status}"));
+        }
+    }
+    batch.lines.sort();
+    Ok(batch)
+}
+
+/// The work of one process of a batch.
+pub fn work(seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
+    // A caught panic is a result, not news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut coverage = Coverage::default();
+    for seed in seeds.filter(|seed| seed % jobs == job) {
+        let outcome = run_seed(seed, Options { mutant, keep_events: 0 });
+        coverage.add(&outcome.coverage);
+        if let Some(violation) = &outcome.violation {
+            println!("broken {}", violation.to_string().replace('\n', " "));
+        }
+        println!("{}", outcome.line());
+    }
+    println!("coverage {}", coverage.line());
+}
+
+/// How well one mutant is caught.
+#[derive(Debug)]
+pub struct Grade {
+    /// The mutant.
+    pub mutant: Mutant,
+    /// Seeds that caught it.
+    pub caught: usize,
+    /// Seeds that were run.
+    pub of: usize,
+    /// The first seed that caught it.
+    pub first: Option<u64>,
+    /// What the first one said.
+    pub why: String,
+}
+
+impl Grade {
+    /// Its row in `docs/mutants.md`: name, seeds that caught it, the first of them, the property it broke.
+    pub fn row(&self) -> String {
+        let first = self.first.map_or("none".to_owned(), |seed| seed.to_string());
+        let property = self.why.split("property=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let (name, property) = (self.mutant.name(), property.unwrap_or("none"));
+        format!("| `{name}` | {} of {} | {first} | {property} |", self.caught, self.of)
+    }
+}
+
+/// Runs every mutant (or one) on the seeds, in order, until a portion of them catches it.
+pub fn grade(seeds: Range<u64>, jobs: u64, only: Option<&str>) -> std::io::Result<Vec<Grade>> {
+    let chosen: Vec<Mutant> = match only {
+        Some(name) => mutant::by_name(name).into_iter().collect(),
+        None => Mutant::ALL.to_vec(),
+    };
+    chosen.into_iter().map(|mutant| grade_one(mutant, &seeds, jobs)).collect()
+}
+
+fn grade_one(mutant: Mutant, seeds: &Range<u64>, jobs: u64) -> std::io::Result<Grade> {
+    let mut grade = Grade { mutant, caught: 0, of: 0, first: None, why: String::new() };
+    let mut start = seeds.start;
+    while start < seeds.end && grade.caught == 0 {
+        let end = seeds.end.min(start + PORTION);
+        let batch = run_batch(start..end, jobs, Some(mutant))?;
+        grade.caught = batch.failures.len();
+        grade.of += batch.lines.len();
+        grade.first = batch.failures.iter().filter_map(|line| seed_of(line)).min();
+        let why = batch.failures.iter().find(|line| seed_of(line) == grade.first);
+        grade.why = why.cloned().unwrap_or_default();
+        start = end;
+    }
+    Ok(grade)
+}
+
+/// Seeds that are run before looking whether one of them has caught the mutant.
+const PORTION: u64 = 50;
+
+fn seed_of(line: &str) -> Option<u64> {
+    line.strip_prefix("seed ")?.split_whitespace().next()?.parse().ok()
+}

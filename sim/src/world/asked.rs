@@ -1,0 +1,53 @@
+//! What a daemon asks of the store, counted before the network draws what becomes of it.
+
+use engine::replicate::StoreRequest;
+
+/// Requests of the engine, by kind; a listing of many pages and an object in many parts count once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whole objects, and the manifest.
+    pub puts: u64,
+    /// Objects in parts.
+    pub stages: u64,
+    /// Ends of such.
+    pub ends: u64,
+    /// Listings, from their first page.
+    pub lists: u64,
+    /// Reads, of whatever kind.
+    pub reads: u64,
+    /// Deletes.
+    pub deletes: u64,
+    /// Of all these, answered by no success.
+    pub failed: u64,
+}
+
+impl Asked {
+    pub(super) fn count(&mut self, request: &StoreRequest) {
+        let counter = match request {
+            StoreRequest::Put { .. } => &mut self.puts,
+            StoreRequest::Stage { .. } => &mut self.stages,
+            StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => &mut self.ends,
+            StoreRequest::List { after: Some(_), .. } => return,
+            StoreRequest::List { after: None, .. } => &mut self.lists,
+            StoreRequest::DeleteIfMatch { .. } => &mut self.deletes,
+            _ => &mut self.reads,
+        };
+        *counter += 1;
+    }
+
+    /// All of them.
+    pub fn requests(&self) -> u64 {
+        self.puts + self.stages + self.ends + self.lists + self.reads + self.deletes
+    }
+
+    /// Adds another life's.
+    pub(super) fn add(&mut self, other: &Asked) {
+        self.puts += other.puts;
+        self.stages += other.stages;
+        self.ends += other.ends;
+        self.lists += other.lists;
+        self.reads += other.reads;
+        self.deletes += other.deletes;
+        self.failed += other.failed;
+    }
+}

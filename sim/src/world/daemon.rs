@@ -1,0 +1,428 @@
+//! One life of walsync: the real engine and the real SQLite access code, one event at a time.
+
+use super::asked::Asked;
+use super::files::SimFiles;
+use super::transfer::{Next, Transfer, Uploads};
+use crate::coverage::Reached;
+use crate::settings::Settings;
+use engine::key::{Layout, ModifiedIs, Place};
+use engine::manifest::DatabaseId;
+use engine::replicate::{
+    Command, DatabaseConfig, Event, Fleet, Notice, Output, RequestId, SourceAnswer, SourceError, SourceId,
+    SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
+};
+use engine::store::{Fatal, StoreError};
+use engine::types::{Instant, LockByte, NodeId, Now};
+use io_real::sqlite::{Session, SessionConfig};
+use io_real::state::StateStore;
+use io_sim::disk::SimDisk;
+use io_sim::faults::DiskFaults;
+use io_sim::network::{self, ClientId, Network};
+use io_sim::process::Process;
+use io_sim::random::Random;
+use io_sim::s3::Answer;
+use io_sim::trace::Trace;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The database that every machine has.
+pub(super) const DATABASE: &str = "/app/app.db";
+pub(super) const STATE_FOLDER: &str = "/state";
+const STATE: &str = "/state/state.db";
+
+/// A living daemon.
+pub(super) struct Daemon {
+    // SQLite's connections go before the process: fields drop in order.
+    session: Session,
+    state: Option<StateStore>,
+    pub(super) process: Process,
+    pub(super) client: ClientId,
+    fleet: Fleet,
+    source: VecDeque<(RequestId, SourceJob)>,
+    source_at: Instant,
+    saves: VecDeque<(RequestId, StateJob)>,
+    save_at: Instant,
+    transfers: BTreeMap<network::RequestId, Transfer>,
+    encoding: VecDeque<Transfer>,
+    encode_at: Instant,
+    uploads: Uploads,
+    inbox: VecDeque<network::Answered>,
+    pub(super) paused_until: Instant,
+    pub(super) notices: VecDeque<Notice>,
+    pub(super) asked: Asked,
+    /// What this life told of trouble with store, source or state.
+    pub(super) troubles: u64,
+    /// Objects that came and did not decode.
+    pub(super) damaged: u64,
+    /// Its connections are open.
+    pub(super) attached: bool,
+    /// An attempt to open them failed: it may have entered WAL mode before.
+    pub(super) failed_to_open: bool,
+    /// How often it let go of its files.
+    pub(super) let_go: u64,
+    /// How often it looked whether they are still those that it opened.
+    pub(super) checks: u64,
+    pub(super) take_over: TakeOver,
+    disk_faults: DiskFaults,
+    reached: Vec<Reached>,
+    delays: Random,
+    part_bytes: usize,
+    list_keys_max: usize,
+    lock_byte: LockByte,
+    trace: Trace,
+}
+
+/// What a daemon is told beside the run's settings.
+pub(super) struct Life {
+    pub(super) client: ClientId,
+    pub(super) node: NodeId,
+    pub(super) database: DatabaseId,
+    pub(super) take_over: TakeOver,
+    pub(super) place: Place,
+    pub(super) delays: Random,
+}
+
+/// The only database of a daemon.
+const ONLY: SourceId = SourceId(0);
+/// How long the operating system lets a job wait for a thread.
+const DISPATCH_US_MAX: u64 = 400;
+
+impl Daemon {
+    pub(super) fn start(disk: &SimDisk, settings: &Settings, life: Life, trace: &Trace, now: Now) -> Daemon {
+        let process = Process::start(disk);
+        let files = Arc::new(SimFiles { disk: disk.clone(), pid: process.pid() });
+        let vfs = process.vfs_name().to_owned();
+        let lock_byte = lock_byte(settings);
+        let session = Session::new(SessionConfig {
+            vfs: Some(vfs.clone()),
+            path: DATABASE.into(),
+            files: files.clone(),
+            lock_byte,
+        });
+        let state = StateStore::open(Some(&vfs), Path::new(STATE), files).ok();
+        let config = DatabaseConfig {
+            place: life.place,
+            layout: Layout::S3,
+            modified_is: ModifiedIs::StoreTime,
+            node: life.node,
+            database: life.database,
+            host: format!("machine {}", life.client.0),
+            store_name: "s3://simulated".to_owned(),
+            max_interval: settings.max_interval,
+            max_changes: settings.max_changes,
+            min_interval: Duration::ZERO,
+            enter_wal_mode: true,
+            checkpoint_pages: settings.checkpoint_pages,
+            max_wal_bytes: settings.operator.wal_bytes_max,
+            memory_bytes_max: settings.memory_bytes,
+            conditional_writes: true,
+            take_over: life.take_over,
+            l0_retention: Duration::from_secs(300),
+            // A day, or, where that has something to find, less than a run.
+            list_interval: Duration::from_secs(if settings.operator.loses_objects { 60 } else { 24 * 3600 }),
+            lock_byte,
+            part_bytes: settings.part_bytes,
+        };
+        let mut fleet = Fleet::new();
+        fleet.handle(now, Event::Added(ONLY, Box::new(config)));
+        Daemon {
+            session,
+            state,
+            process,
+            client: life.client,
+            fleet,
+            source: VecDeque::new(),
+            source_at: now.mono,
+            saves: VecDeque::new(),
+            save_at: now.mono,
+            transfers: BTreeMap::new(),
+            encoding: VecDeque::new(),
+            encode_at: now.mono,
+            uploads: Uploads::new(),
+            inbox: VecDeque::new(),
+            paused_until: now.mono,
+            notices: VecDeque::new(),
+            asked: Asked::default(),
+            troubles: 0,
+            damaged: 0,
+            attached: false,
+            failed_to_open: false,
+            let_go: 0,
+            checks: 0,
+            take_over: life.take_over,
+            disk_faults: DiskFaults::default(),
+            reached: Vec::new(),
+            delays: life.delays,
+            part_bytes: usize::try_from(settings.part_bytes).expect("small"),
+            list_keys_max: settings.list_keys_max,
+            lock_byte,
+            trace: trace.clone(),
+        }
+    }
+
+    /// When it next does something; `None`: never without an event.
+    pub(super) fn next_at(&mut self) -> Option<Instant> {
+        let deadline = match self.fleet.poll() {
+            Output::Wait(deadline) => deadline,
+            Output::Command(_) => unreachable!("drained after every event"),
+        };
+        let source = (!self.source.is_empty()).then_some(self.source_at);
+        let save = (!self.saves.is_empty()).then_some(self.save_at);
+        let encode = (!self.encoding.is_empty()).then_some(self.encode_at);
+        let inbox = self.inbox.front().map(|answered| answered.at);
+        let next = [deadline, source, save, encode, inbox].into_iter().flatten().min();
+        next.map(|at| at.max(self.paused_until))
+    }
+
+    /// Does one thing that is due.
+    pub(super) fn step(&mut self, now: Now, network: &mut Network) {
+        if let Some(answered) = self.inbox.pop_front() {
+            self.deliver(network, answered.id, answered.answer);
+        } else if !self.source.is_empty() && self.source_at <= now.mono {
+            let (id, job) = self.source.pop_front().expect("checked");
+            let name = job_name(&job);
+            let result = self.run_job(job);
+            self.troubles += u64::from(result.is_err());
+            let done = format!("{name} {}", answer_text(&result));
+            self.trace.record("job", &done, &[("id", id.get())], &[]);
+            self.later_source(now.mono);
+            self.fleet.handle(self.now(), Event::Source(id, result));
+        } else if !self.saves.is_empty() && self.save_at <= now.mono {
+            let (id, job) = self.saves.pop_front().expect("checked");
+            let result = self.save(job);
+            self.troubles += u64::from(result.is_err());
+            self.trace.record("state", "", &[("id", id.get()), ("ok", result.is_ok().into())], &[]);
+            self.save_at = self.delay(now.mono);
+            self.fleet.handle(self.now(), Event::State(id, result));
+        } else if !self.encoding.is_empty() && self.encode_at <= now.mono {
+            let mut transfer = self.encoding.pop_front().expect("checked");
+            let next = transfer.encode(&mut self.session);
+            self.encode_at = self.delay(now.mono);
+            self.go_on(network, transfer, next);
+        } else {
+            self.fleet.handle(now, Event::TimePassed);
+        }
+        self.drain(network);
+    }
+
+    /// Whether the next thing it does to the database is a checkpoint.
+    pub(super) fn is_about_to_checkpoint(&self) -> bool {
+        self.source.front().is_some_and(|(_, job)| matches!(job, SourceJob::Checkpoint(_)))
+    }
+
+    /// A hint that the files changed.
+    pub(super) fn poke(&mut self, now: Now, network: &mut Network) {
+        self.fleet.handle(now, Event::Poked(ONLY));
+        self.drain(network);
+    }
+
+    pub(super) fn stop(&mut self, now: Now, network: &mut Network) {
+        self.fleet.handle(now, Event::StopRequested(ONLY));
+        self.drain(network);
+    }
+
+    /// Whether it follows no database any more, and nothing is under way.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.fleet.following() == 0
+    }
+
+    /// Whether it waits for nothing.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.fleet.awaited() == 0 && self.inbox.is_empty()
+    }
+
+    pub(super) fn receive(&mut self, answered: network::Answered) {
+        self.inbox.push_back(answered);
+    }
+
+    /// Interesting states since the last time.
+    pub(super) fn take_coverage(&mut self) -> Vec<Reached> {
+        std::mem::take(&mut self.reached)
+    }
+
+    /// Ends in order.
+    pub(super) fn close(self) {
+        drop(self.session);
+        drop(self.state);
+        drop(self.process);
+    }
+
+    /// Dies.
+    pub(super) fn kill(self) {
+        let Daemon { session, state, process, .. } = self;
+        process.kill(move || drop((session, state)));
+    }
+
+    /// Runs a job. Bits flip only in reads of ours: SQLite copies what it reads in a checkpoint into the database
+    /// without looking at checksums, and believes what it reads in a recovery, whoever runs it. What a wrong bit
+    /// does there is beyond what anybody can promise (docs/faults.md).
+    fn run_job(&mut self, job: SourceJob) -> Result<SourceAnswer, SourceError> {
+        let looks = !matches!(job, SourceJob::Seal { .. } | SourceJob::Measure | SourceJob::Close);
+        let (opens, closes) = (matches!(job, SourceJob::Open { .. }), matches!(job, SourceJob::Close));
+        self.let_go += u64::from(opens || closes);
+        let ours = matches!(job, SourceJob::Look { .. } | SourceJob::Survey { .. } | SourceJob::Seal { .. });
+        let (disk, pid) = (self.process.disk().clone(), self.process.pid());
+        if !ours {
+            disk.set_faults_of(pid, DiskFaults { read_flip_ppm: 0, ..self.disk_faults });
+        }
+        let result = self.session.run(job);
+        disk.set_faults_of(pid, self.disk_faults);
+        self.checks += u64::from(looks && result.is_ok());
+        if opens || closes {
+            self.attached = opens && result.is_ok();
+            self.failed_to_open |= opens && result.is_err();
+        }
+        result
+    }
+
+    /// What goes wrong with its disk from now on.
+    pub(super) fn set_disk_faults(&mut self, faults: DiskFaults) {
+        self.disk_faults = faults;
+        self.process.disk().set_faults_of(self.process.pid(), faults);
+    }
+
+    fn now(&self) -> Now {
+        self.process.disk().clock().now()
+    }
+
+    fn delay(&mut self, now: Instant) -> Instant {
+        now.after(Duration::from_micros(self.delays.below(DISPATCH_US_MAX)))
+    }
+
+    fn later_source(&mut self, now: Instant) {
+        self.source_at = self.delay(now);
+    }
+
+    fn save(
+        &mut self,
+        job: StateJob,
+    ) -> Result<Option<Box<engine::replicate::LocalState>>, engine::replicate::StateError> {
+        if self.state.is_none() {
+            let files = Arc::new(SimFiles { disk: self.process.disk().clone(), pid: self.process.pid() });
+            self.state = Some(StateStore::open(Some(self.process.vfs_name()), Path::new(STATE), files)?);
+        }
+        let state = self.state.as_mut().expect("opened above");
+        match job {
+            StateJob::Load => state.load(DATABASE).map(|state| Some(Box::new(state))),
+            StateJob::Save(change) => state.save(DATABASE, &change).map(|()| None),
+        }
+    }
+
+    fn deliver(&mut self, network: &mut Network, id: network::RequestId, answer: Answer) {
+        let mut transfer = self.transfers.remove(&id).expect("an answer to what was sent");
+        let lock_byte = self.lock_byte;
+        let next = transfer.answered(answer, &mut self.uploads, lock_byte);
+        self.go_on(network, transfer, next);
+    }
+
+    fn go_on(&mut self, network: &mut Network, transfer: Transfer, next: Next) {
+        match next {
+            Next::Send(request) => {
+                let id = network.submit(self.now().mono, self.client, request);
+                self.transfers.insert(id, transfer);
+            }
+            Next::Encode => self.encoding.push_back(transfer),
+            Next::Answer(result) => {
+                let fatal = matches!(result, Err(StoreError::Fatal { kind: Fatal::Unsupported, .. }));
+                self.damaged += u64::from(fatal);
+                self.asked.failed += u64::from(result.is_err());
+                match &result {
+                    Err(StoreError::Refused) => self.reached.push(Reached::Refused),
+                    Err(StoreError::Ambiguous(_)) => self.reached.push(Reached::Ambiguous),
+                    Ok(StoreAnswer::Staged { .. }) => self.reached.push(Reached::Staged),
+                    _ => {}
+                }
+                self.fleet.handle(self.now(), Event::Store(transfer.id, result));
+            }
+        }
+    }
+
+    /// Takes everything the engine wants, until it waits.
+    fn drain(&mut self, network: &mut Network) {
+        loop {
+            let command = match self.fleet.poll() {
+                Output::Command(command) => command,
+                Output::Wait(_) => return,
+            };
+            let now = self.now().mono;
+            match command {
+                Command::Source(id, _, job) => {
+                    if self.source.is_empty() {
+                        self.later_source(now);
+                    }
+                    self.source.push_back((id, job));
+                }
+                Command::State(id, _, job) => {
+                    if self.saves.is_empty() {
+                        self.save_at = self.delay(now);
+                    }
+                    self.saves.push_back((id, job));
+                }
+                Command::Store(id, _, request) => self.request(network, id, request),
+                Command::Notice(_, notice) => {
+                    self.troubles += u64::from(is_trouble(&notice));
+                    self.trace.record("notice", &format!("{notice:?}"), &[], &[]);
+                    self.notices.push_back(notice);
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, network: &mut Network, id: RequestId, request: StoreRequest) {
+        self.asked.count(&request);
+        let (transfer, next) = Transfer::start(
+            id,
+            request,
+            &self.session,
+            &mut self.uploads,
+            self.list_keys_max,
+            self.part_bytes,
+        );
+        self.go_on(network, transfer, next);
+    }
+}
+
+/// Where SQLite's lock page is in this run.
+pub(super) fn lock_byte(settings: &Settings) -> LockByte {
+    if settings.lock_page_moved { LockByte::moved(65536) } else { LockByte::SQLITE }
+}
+
+fn is_trouble(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::Store { .. } | Notice::Source { .. } | Notice::State { .. } | Notice::Corrupt { .. }
+    )
+}
+
+fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String {
+    match result {
+        Ok(SourceAnswer::Looked(looked)) => {
+            let tail = looked.tail.as_ref().map(|t| (t.start.frames, t.end.frames, t.commit, t.pages.len()));
+            let (end, over, filled) = (looked.snapshot.end, looked.handed_over, looked.backfilled);
+            format!("to {} {} tail {tail:?} handed over {over} backfilled {filled}", end.salts, end.frames)
+        }
+        Ok(SourceAnswer::Surveyed(surveyed)) => {
+            let (end, as_of) = (surveyed.snapshot.end, surveyed.as_of.as_ref().map(|(at, _)| at.frames));
+            format!("{} {} as of {as_of:?}", end.salts, end.frames)
+        }
+        Ok(SourceAnswer::Checkpointed(done)) => format!("{done:?}"),
+        Ok(SourceAnswer::Opened(opened)) => format!("{opened:?}"),
+        Ok(SourceAnswer::Measured(bytes)) => format!("{bytes} bytes"),
+        Ok(SourceAnswer::Sealed(_) | SourceAnswer::Closed) => "done".to_owned(),
+        Err(error) => format!("failed: {error}"),
+    }
+}
+
+fn job_name(job: &SourceJob) -> &'static str {
+    match job {
+        SourceJob::Open { .. } => "open",
+        SourceJob::Look { .. } => "look",
+        SourceJob::Survey { .. } => "survey",
+        SourceJob::Seal { .. } => "seal",
+        SourceJob::Checkpoint(_) => "checkpoint",
+        SourceJob::Measure => "measure",
+        SourceJob::Close => "close",
+    }
+}

@@ -1,0 +1,160 @@
+//! One machine: a disk, an application on it, a daemon beside it.
+
+use super::daemon::{DATABASE, Daemon};
+use super::foreign::Operator;
+use crate::oracle::image;
+use crate::oracle::restart::Promise;
+use crate::oracle::stop::Asked;
+use crate::outcome::Violation;
+use crate::settings::Settings;
+use crate::workload::Application;
+use engine::replicate::TakeOver;
+use engine::types::{Instant, NodeId, Txid};
+use io_sim::disk::{Pid, SimDisk};
+use io_sim::network::Network;
+use io_sim::process::Process;
+use std::time::Duration;
+
+/// A machine.
+pub(super) struct Machine {
+    pub(super) number: usize,
+    pub(super) application: Option<Application>,
+    pub(super) daemon: Option<Daemon>,
+    /// When the daemon is started again; `None`: it stays down.
+    pub(super) restart_at: Option<Instant>,
+    pub(super) take_over: TakeOver,
+    /// The writer ids of all its daemon's lives.
+    pub(super) own: Vec<NodeId>,
+    /// An end that the daemon was asked for.
+    pub(super) stop_asked: Option<Asked>,
+    /// `take_over` for the next life, as an operator said.
+    pub(super) permit: Option<TakeOver>,
+    /// How long the daemon stays down when it ends.
+    pub(super) down: Option<Duration>,
+    /// The last life ended in order, with everything in the store.
+    pub(super) ended_complete: bool,
+    /// And told of no trouble.
+    pub(super) ended_untroubled: bool,
+    /// What the start of this life may cost.
+    pub(super) promise: Option<Promise>,
+    /// How many states the application had gone through when this life began.
+    pub(super) states_at_start: usize,
+    /// When the application comes back.
+    pub(super) application_at: Option<Instant>,
+    /// It comes back only when the daemon has let go of its files: it had done so this often before.
+    pub(super) awaits_let_go: Option<u64>,
+    /// Somebody changed the files when the daemon had let go of its own so often.
+    pub(super) files_changed: Option<u64>,
+    /// How often the daemon had looked at the files when the application last did something.
+    pub(super) checks_then: u64,
+    /// Attempts of the application to come back.
+    pub(super) attempts: u32,
+    /// This life has come to follow.
+    pub(super) follows: bool,
+    /// Since when the daemon has held a log that is too long, with the store away.
+    pub(super) long_log_since: Option<Instant>,
+    /// The state directory was lost at some time.
+    pub(super) lost_state: bool,
+    /// The application has the file for itself: nobody else can look.
+    pub(super) exclusive: bool,
+    /// Writer ids that came with a copied state directory.
+    pub(super) copied: Vec<NodeId>,
+    /// The newest slot when they came.
+    pub(super) copied_until: Option<Txid>,
+    /// Its daemon was refused or fenced.
+    pub(super) fenced: bool,
+    /// Reads for the oracles. `None` only while the power is off.
+    pub(super) observer: Option<Process>,
+    pub(super) disk: SimDisk,
+}
+
+impl Machine {
+    pub(super) fn new(number: usize, disk: SimDisk, take_over: TakeOver) -> Machine {
+        let observer = Some(Process::start(&disk));
+        Machine {
+            number,
+            application: None,
+            daemon: None,
+            restart_at: None,
+            take_over,
+            own: Vec::new(),
+            stop_asked: None,
+            permit: None,
+            down: None,
+            ended_complete: false,
+            ended_untroubled: false,
+            promise: None,
+            states_at_start: 0,
+            application_at: None,
+            awaits_let_go: None,
+            files_changed: None,
+            checks_then: 0,
+            attempts: 0,
+            follows: false,
+            long_log_since: None,
+            lost_state: false,
+            exclusive: false,
+            copied: Vec::new(),
+            copied_until: None,
+            fenced: false,
+            observer,
+            disk,
+        }
+    }
+
+    /// Starts the application, without faults: a database that cannot be opened is beyond what is asked.
+    pub(super) fn start_application(&mut self, settings: &Settings) -> Result<(), Violation> {
+        let started = self.disk.calm(|| Application::start(&self.disk, DATABASE, settings));
+        self.application = Some(started.map_err(|e| Violation::new(0, format!("the application: {e}")))?);
+        Ok(())
+    }
+
+    /// The application's database now.
+    pub(super) fn observe(&mut self) -> Result<Vec<u8>, Violation> {
+        // After an operator's work at the files it is what is found when all have let go of the old ones.
+        if self.application_at.is_some() {
+            return Operator::at(&self.disk).look();
+        }
+        let observer = self.observer.get_or_insert_with(|| Process::start(&self.disk));
+        image::observe(observer, DATABASE)
+    }
+
+    /// Whether the daemon has the database open that is there now.
+    pub(super) fn daemon_has_files(&self) -> bool {
+        let daemon = self.daemon.as_ref().filter(|daemon| daemon.attached);
+        daemon.is_some_and(|daemon| self.files_changed != Some(daemon.let_go))
+    }
+
+    /// Whether the daemon has looked at the files since the application last did something.
+    pub(super) fn daemon_has_looked(&self) -> bool {
+        self.daemon.as_ref().is_none_or(|daemon| daemon.checks > self.checks_then)
+    }
+
+    /// Its living processes, but the observer.
+    pub(super) fn pids(&self) -> Vec<Pid> {
+        let application = self.application.as_ref().map(|application| application.process().pid());
+        let daemon = self.daemon.as_ref().map(|daemon| daemon.process.pid());
+        application.into_iter().chain(daemon).collect()
+    }
+
+    /// Whether the machine lost its power; then everything on it is dead, and it is started again.
+    pub(super) fn power_lost_of(&mut self, network: &mut Network) -> bool {
+        if self.disk.is_powered() {
+            return false;
+        }
+        self.application_at = None;
+        self.awaits_let_go = None;
+        self.exclusive = false;
+        self.ended_complete = false;
+        if let Some(application) = self.application.take() {
+            application.kill();
+        }
+        if let Some(daemon) = self.daemon.take() {
+            network.disconnect(daemon.client);
+            daemon.kill();
+        }
+        drop(self.observer.take());
+        self.disk.power_cycle();
+        true
+    }
+}

@@ -1,0 +1,17 @@
+//! The simulated world of one run: machines with an application and a daemon each, one store, one clock.
+//!
+//! `files`, `transfer` and `stage` translate the engine's commands; `daemon` is one life of walsync; `machine` is what
+//! shares a disk; `run` is the event loop that plays a plan and asks the oracles.
+
+mod asked;
+mod daemon;
+mod files;
+mod foreign;
+mod machine;
+mod run;
+mod stage;
+mod transfer;
+
+pub use asked::Asked;
+pub use files::SimFiles;
+pub use run::{Options, run};

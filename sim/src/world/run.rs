@@ -1,0 +1,238 @@
+//! The event loop of one run: plays the plan, lets everything happen in order of time, asks the oracles.
+
+use super::asked::Asked;
+use super::daemon::{DATABASE, Daemon, Life, lock_byte};
+use super::machine::Machine;
+use crate::coverage::{Coverage, Reached};
+use crate::oracle::image::{digest, integrity};
+use crate::oracle::mirror::Mirror;
+use crate::oracle::restore::Snapshot;
+use crate::oracle::{history::History, ownership::Ownership, states::States};
+use crate::outcome::{Outcome, Violation};
+use crate::plan::{Plan, Step};
+use crate::settings::Settings;
+use engine::key::Place;
+use engine::manifest::DatabaseId;
+use engine::mutants::{Mutant, mutated, set_mutant};
+use engine::replicate::{HealReason, Notice, Status, TakeOver};
+use engine::restore::Target;
+use engine::types::{Instant, NodeId, Txid};
+use io_sim::clock::SimClock;
+use io_sim::disk::{OpenMode, SimDisk};
+use io_sim::faults::{DiskFaults, NetworkFaults};
+use io_sim::network::{ClientId, Network};
+use io_sim::process::Process;
+use io_sim::random::{Random, Stream};
+use io_sim::s3::SimS3;
+use io_sim::sqlite_vfs::SqliteRun;
+use io_sim::trace::Trace;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+mod converge;
+mod finale;
+mod heed;
+mod operate;
+mod operator;
+mod processes;
+mod unusual;
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The seeded bug that is switched on.
+    pub mutant: Option<Mutant>,
+    /// How many of the last events to keep as text.
+    pub keep_events: usize,
+}
+
+/// Runs a plan in a fresh world.
+pub fn run(plan: &Plan, settings: &Settings, options: Options) -> Outcome {
+    set_mutant(options.mutant);
+    let clock = SimClock::new();
+    let trace = Trace::new(&clock);
+    trace.keep_last(options.keep_events);
+    let mut coverage = Coverage::default();
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let disk = SimDisk::new(plan.seed, 0, &clock, &trace);
+        let mut sqlite = SqliteRun::start(&disk);
+        if settings.lock_page_moved {
+            sqlite.move_lock_page(lock_byte(settings));
+        }
+        let mut world = World::new(plan.seed, settings, &clock, &trace, disk);
+        let result = world.play(&plan.steps);
+        coverage = std::mem::take(&mut world.coverage);
+        drop(world);
+        drop(sqlite);
+        result
+    }));
+    set_mutant(None);
+    let violation = match played {
+        Ok(result) => result.err(),
+        Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
+    };
+    let events = trace.take_lines();
+    Outcome { seed: plan.seed, trace: trace.hash().to_string(), violation, coverage, events }
+}
+
+struct World<'a> {
+    settings: &'a Settings,
+    clock: &'a SimClock,
+    trace: &'a Trace,
+    machines: Vec<Machine>,
+    store: SimS3,
+    network: Network,
+    place: Place,
+    mirror: Mirror,
+    history: History,
+    states: BTreeMap<usize, States>,
+    /// The content that each announced slot was announced with.
+    announced: BTreeMap<Txid, usize>,
+    coverage: Coverage,
+    seed: u64,
+    process: Random,
+    engine: Random,
+    clients: u32,
+    healed: bool,
+    image_bytes: usize,
+    chaos: bool,
+    ownership: Ownership,
+    /// Images of earlier states, newest last, for operators who want one back.
+    kept: Vec<Vec<u8>>,
+    /// What the lives that are over asked of the store.
+    asked: Asked,
+    starts: u64,
+}
+
+type Checked = Result<(), Violation>;
+
+/// Steps of the event loop: more is a storm.
+const EVENTS_MAX: u64 = 400_000;
+
+impl<'a> World<'a> {
+    fn new(
+        seed: u64,
+        settings: &'a Settings,
+        clock: &'a SimClock,
+        trace: &'a Trace,
+        disk: SimDisk,
+    ) -> World<'a> {
+        disk.set_crash_policy(settings.faults.crash);
+        disk.set_reuse_inodes(settings.faults.reuse_inodes);
+        let store = SimS3::new(clock, trace);
+        store.set_ignores_conditions(mutated(Mutant::UnconditionalPut));
+        let mut network = Network::new(seed, &store, trace);
+        network.set_faults(settings.faults.network);
+        let place = Place::new("prod/app").expect("a legal folder");
+        let mirror = Mirror::new(place.clone(), &store, lock_byte(settings));
+        World {
+            settings,
+            clock,
+            trace,
+            machines: vec![Machine::new(0, disk, TakeOver::Never)],
+            store,
+            network,
+            place,
+            mirror,
+            history: History::default(),
+            states: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            coverage: Coverage::default(),
+            seed,
+            process: Random::new(seed, Stream::Process),
+            engine: Random::new(seed, Stream::Engine),
+            clients: 0,
+            healed: false,
+            image_bytes: 0,
+            chaos: true,
+            ownership: Ownership::default(),
+            kept: Vec::new(),
+            asked: Asked::default(),
+            starts: 0,
+        }
+    }
+
+    fn play(&mut self, steps: &[Step]) -> Checked {
+        self.machines[0].start_application(self.settings)?;
+        self.application_faults(0);
+        self.observe(0)?;
+        self.start_daemon(0)?;
+        for step in steps {
+            self.operate(step.operation)?;
+            let until = self.clock.mono().after(Duration::from_micros(step.then_us));
+            self.let_happen(until)?;
+        }
+        self.converge()?;
+        self.check_everything()?;
+        self.finale()
+    }
+
+    // --- Time -----------------------------------------------------------------------------------------
+
+    /// Lets everything happen that is due until then.
+    fn let_happen(&mut self, until: Instant) -> Checked {
+        while self.step_before(until)? {}
+        if self.clock.mono() < until {
+            self.clock.advance_to(until);
+        }
+        Ok(())
+    }
+
+    /// Lets the next thing happen, if it is due before `until`.
+    fn step_before(&mut self, until: Instant) -> Result<bool, Violation> {
+        if self.trace.events() > EVENTS_MAX {
+            return Err(Violation::new(31, format!("more than {EVENTS_MAX} events")));
+        }
+        let network_at = self.network.next_at();
+        let restart = next_of(&self.machines, |m| m.restart_at);
+        let mut daemon: Option<(Instant, usize)> = None;
+        for machine in &mut self.machines {
+            let at = machine.daemon.as_mut().and_then(Daemon::next_at);
+            if let Some(at) = at.filter(|at| daemon.is_none_or(|(best, _)| *at < best)) {
+                daemon = Some((at, machine.number));
+            }
+        }
+        let application = next_of(&self.machines, |m| m.application_at);
+        let times =
+            [network_at, restart.map(|(at, _)| at), daemon.map(|(at, _)| at), application.map(|(at, _)| at)];
+        let Some(at) = times.into_iter().flatten().min().filter(|at| *at <= until) else {
+            return Ok(false);
+        };
+        if self.clock.mono() < at {
+            self.clock.advance_to(at);
+        }
+        let now = self.clock.mono();
+        if network_at == Some(at) {
+            while let Some(answered) = self.network.poll(now) {
+                let to = self.machines.iter_mut().filter_map(|m| m.daemon.as_mut());
+                let client = answered.client;
+                if let Some(daemon) = to.into_iter().find(|daemon| daemon.client == client) {
+                    daemon.receive(answered);
+                }
+            }
+            self.history.check(&self.store, self.mirror.txid())?;
+        } else if let Some((_, number)) = daemon.filter(|(due, _)| *due == at) {
+            let now = self.clock.now();
+            let network = &mut self.network;
+            self.machines[number].daemon.as_mut().expect("due").step(now, network);
+            self.bury_dead()?;
+            self.heed(number)?;
+        } else if let Some((_, number)) = restart.filter(|(due, _)| *due == at) {
+            self.start_daemon(number)?;
+            self.heed(number)?;
+        } else if let Some((_, number)) = application {
+            self.application_returns(number)?;
+        }
+        Ok(true)
+    }
+}
+
+fn next_of(machines: &[Machine], at: impl Fn(&Machine) -> Option<Instant>) -> Option<(Instant, usize)> {
+    machines.iter().filter_map(|m| Some((at(m)?, m.number))).min()
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message").to_owned()
+}

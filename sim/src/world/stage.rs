@@ -1,0 +1,133 @@
+//! An object that goes up in parts, in the steps and with the patience of the real driver (`io-real/src/driver`).
+
+use super::transfer::{Next, Uploads};
+use bytes::Bytes;
+use engine::replicate::{RequestId, StoreAnswer};
+use engine::store::{Attributes, StoreError};
+use io_real::sqlite::{Progress, Session, Staged, Stager};
+use io_sim::s3::{Answer, Request, Response, UploadId};
+
+/// A staged upload under way.
+pub(super) struct Stage {
+    id: RequestId,
+    key: String,
+    attributes: Attributes,
+    stager: Stager,
+    part_bytes: usize,
+    /// Uploads that were staged before and that nobody will ask for again: given up first.
+    forgotten: Vec<UploadId>,
+    upload: Option<UploadId>,
+    parts: u32,
+    attempts: u32,
+    buffer: Vec<u8>,
+    /// The part that is sent, to send it again.
+    part: Bytes,
+    staged: Option<Staged>,
+    /// What is answered when the upload has been given up.
+    given_up: Option<Result<StoreAnswer, StoreError>>,
+}
+
+/// A part that does not get through is sent again so often, before all of the object is given up.
+const PART_ATTEMPTS: u32 = 4;
+
+impl Stage {
+    /// Begins one.
+    pub(super) fn start(
+        id: RequestId,
+        key: String,
+        attributes: Attributes,
+        stager: Stager,
+        part_bytes: usize,
+        uploads: &mut Uploads,
+    ) -> (Stage, Next) {
+        let mut stage = Stage {
+            id,
+            key,
+            attributes,
+            stager,
+            part_bytes,
+            forgotten: std::mem::take(uploads).into_values().collect(),
+            upload: None,
+            parts: 0,
+            attempts: 0,
+            buffer: Vec::new(),
+            part: Bytes::new(),
+            staged: None,
+            given_up: None,
+        };
+        let next = stage.forget_or_encode();
+        (stage, next)
+    }
+
+    /// Encodes a piece.
+    pub(super) fn encode(&mut self, session: &mut Session) -> Next {
+        match self.stager.step(session, &mut self.buffer) {
+            Ok(Progress::More) if self.buffer.len() < self.part_bytes => Next::Encode,
+            Ok(progress) => {
+                if let Progress::Done(staged) = progress {
+                    self.staged = Some(staged);
+                }
+                self.parts += 1;
+                self.attempts = 0;
+                self.part = Bytes::from(std::mem::take(&mut self.buffer));
+                self.send()
+            }
+            Err(error) => self.give_up(Ok(StoreAnswer::Unreadable(error))),
+        }
+    }
+
+    /// Takes the answer to what was sent.
+    pub(super) fn answered(&mut self, answer: Answer, uploads: &mut Uploads) -> Next {
+        if let Some(result) = self.given_up.take() {
+            return Next::Answer(result);
+        }
+        if self.forgotten.pop().is_some() {
+            return self.forget_or_encode();
+        }
+        match answer {
+            Ok(Response::Started(upload)) => {
+                self.upload = Some(upload);
+                self.send()
+            }
+            Ok(Response::Done) => match self.staged.take() {
+                None => Next::Encode,
+                Some(staged) => {
+                    uploads.insert(self.id, self.upload.expect("parts follow the start"));
+                    let Staged { sha256, size_bytes } = staged;
+                    Next::Answer(Ok(StoreAnswer::Staged { sha256, size_bytes }))
+                }
+            },
+            Ok(response) => unreachable!("{response:?} to a part"),
+            Err(error) if self.upload.is_some() && error.is_transient() && self.attempts < PART_ATTEMPTS => {
+                self.send()
+            }
+            Err(error) => self.give_up(Err(error)),
+        }
+    }
+
+    fn forget_or_encode(&mut self) -> Next {
+        match self.forgotten.last() {
+            Some(upload) => Next::Send(Request::AbortUpload { upload: *upload }),
+            None => Next::Encode,
+        }
+    }
+
+    fn send(&mut self) -> Next {
+        let Some(upload) = self.upload else {
+            let (key, attributes) = (self.key.clone(), self.attributes);
+            return Next::Send(Request::StartUpload { key, attributes });
+        };
+        self.attempts += 1;
+        Next::Send(Request::UploadPart { upload, part: self.parts, body: self.part.clone() })
+    }
+
+    fn give_up(&mut self, result: Result<StoreAnswer, StoreError>) -> Next {
+        match self.upload {
+            None => Next::Answer(result),
+            Some(upload) => {
+                self.given_up = Some(result);
+                Next::Send(Request::AbortUpload { upload })
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The engine's store requests, in terms of the simulated store: some are a single request, some are several.
+//! Answers are those of the real driver (`io-real/src/driver/perform.rs` and `read.rs`).
+
+use super::stage::Stage;
+use crate::oracle::mirror::take_apart;
+use bytes::Bytes;
+use engine::db::page_checksum;
+use engine::replicate::{Got, ObjectDigest, RequestId, StoreAnswer, StoreRequest};
+use engine::store::{Condition, Fatal, Sha256, StoreError};
+use engine::types::{LockByte, Pgno};
+use io_real::sqlite::Session;
+use io_sim::s3::{Answer, Request, Response, UploadId};
+
+/// A store request under way.
+pub(super) struct Transfer {
+    pub(super) id: RequestId,
+    kind: Kind,
+}
+
+enum Kind {
+    Single,
+    Delete,
+    Complete { staged: RequestId },
+    Stage(Box<Stage>),
+    Each { keys: Vec<String>, next: usize, digests: Vec<ObjectDigest>, page: Option<Pgno> },
+    Hash,
+}
+
+/// What a transfer wants next.
+pub(super) enum Next {
+    /// Send this.
+    Send(Request),
+    /// Encode another piece, when the process gets to it.
+    Encode,
+    /// It is over.
+    Answer(Result<StoreAnswer, StoreError>),
+}
+
+/// Uploads that are staged: which request staged which.
+pub(super) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
+
+impl Transfer {
+    /// Begins a request.
+    pub(super) fn start(
+        id: RequestId,
+        request: StoreRequest,
+        session: &Session,
+        uploads: &mut Uploads,
+        list_keys_max: usize,
+        part_bytes: usize,
+    ) -> (Transfer, Next) {
+        let (kind, next) = match request {
+            StoreRequest::Put { key, body, attributes, condition } => {
+                (Kind::Single, Next::Send(Request::Put { key, body, attributes, condition }))
+            }
+            StoreRequest::Complete { staged } => match uploads.get(&staged) {
+                Some(upload) => {
+                    let request = Request::CompleteUpload { upload: *upload, condition: Condition::IfAbsent };
+                    (Kind::Complete { staged }, Next::Send(request))
+                }
+                None => (Kind::Single, Next::Answer(Err(StoreError::Missing))),
+            },
+            StoreRequest::Discard { staged } => match uploads.remove(&staged) {
+                Some(upload) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
+                None => (Kind::Single, Next::Answer(Ok(StoreAnswer::Discarded))),
+            },
+            StoreRequest::Get { key, range } => (Kind::Single, Next::Send(Request::Get { key, range })),
+            StoreRequest::List { prefix, after } => {
+                let request = Request::List { prefix, after, folders: false, keys_max: list_keys_max };
+                (Kind::Single, Next::Send(request))
+            }
+            StoreRequest::DeleteIfMatch { key, etag } => {
+                (Kind::Delete, Next::Send(Request::DeleteIfMatch { key, etag }))
+            }
+            StoreRequest::Hash { key } => (Kind::Hash, Next::Send(Request::Get { key, range: None })),
+            StoreRequest::Digest { keys } => each(keys, None),
+            StoreRequest::Page { keys, pgno } => each(keys, Some(pgno)),
+            StoreRequest::Stage { key, header, pages, attributes } => {
+                let stager = session.stage(&header, pages);
+                let (stage, next) = Stage::start(id, key, attributes, stager, part_bytes, uploads);
+                (Kind::Stage(Box::new(stage)), next)
+            }
+        };
+        (Transfer { id, kind }, next)
+    }
+
+    /// Encodes a piece of a staged upload.
+    pub(super) fn encode(&mut self, session: &mut Session) -> Next {
+        let Kind::Stage(stage) = &mut self.kind else { unreachable!("only staged uploads encode") };
+        stage.encode(session)
+    }
+
+    /// Takes the answer to what was sent.
+    pub(super) fn answered(&mut self, answer: Answer, uploads: &mut Uploads, lock_byte: LockByte) -> Next {
+        match &mut self.kind {
+            Kind::Stage(stage) => return stage.answered(answer, uploads),
+            Kind::Complete { staged } => match &answer {
+                // All its parts must be sent again.
+                Ok(_) | Err(StoreError::Missing | StoreError::Conflict) => drop(uploads.remove(staged)),
+                // An upload stays while the engine may ask for it again.
+                Err(_) => {}
+            },
+            Kind::Single | Kind::Delete | Kind::Each { .. } | Kind::Hash => {}
+        }
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => return Next::Answer(Err(error)),
+        };
+        match (&mut self.kind, response) {
+            (Kind::Delete, Response::Done) => Next::Answer(Ok(StoreAnswer::Deleted)),
+            (Kind::Each { keys, next, digests, page }, Response::Body(body)) => {
+                let key = &keys[*next];
+                *next += 1;
+                match read_on(key, &body.bytes, digests, *page, lock_byte) {
+                    Some(result) => Next::Answer(result),
+                    None => next_of(keys, *next, digests, *page),
+                }
+            }
+            // The contract of the request: bytes that are not an object's are no hash. (Damage in transit only: what
+            // was damaged where it lies is not simulated here.)
+            (Kind::Hash, Response::Body(body)) => Next::Answer(match take_apart(&body.bytes, lock_byte) {
+                Ok(_) => Ok(StoreAnswer::Hashed { sha256: Sha256::of(&body.bytes) }),
+                Err(_) => Err(StoreError::Retryable("it does not decode".into())),
+            }),
+            (_, response) => Next::Answer(Ok(answer_of(response))),
+        }
+    }
+}
+
+/// What a response is to the engine, where nothing is computed from it.
+fn answer_of(response: Response) -> StoreAnswer {
+    match response {
+        Response::Written(written) => StoreAnswer::Put { etag: written.etag },
+        Response::Done => StoreAnswer::Discarded,
+        Response::Body(body) => StoreAnswer::Got(Got {
+            bytes: body.bytes,
+            object_bytes: body.meta.size_bytes,
+            etag: body.meta.etag,
+            modified: body.meta.modified,
+            attributes: body.attributes,
+        }),
+        Response::Listing(listing) => StoreAnswer::Listed { objects: listing.objects, next: listing.next },
+        response => unreachable!("{response:?}"),
+    }
+}
+
+fn each(keys: Vec<String>, page: Option<Pgno>) -> (Kind, Next) {
+    let first = next_of(&keys, 0, &mut Vec::new(), page);
+    (Kind::Each { keys, next: 0, digests: Vec::new(), page }, first)
+}
+
+/// Asks for the next object, or answers when all were read.
+fn next_of(keys: &[String], next: usize, digests: &mut Vec<ObjectDigest>, page: Option<Pgno>) -> Next {
+    match (keys.get(next), page) {
+        (Some(key), _) => Next::Send(Request::Get { key: key.clone(), range: None }),
+        (None, Some(_)) => Next::Answer(Ok(StoreAnswer::Page(None))),
+        (None, None) => Next::Answer(Ok(StoreAnswer::Digested(std::mem::take(digests)))),
+    }
+}
+
+/// Takes an object apart; an answer, if that ends it.
+fn read_on(
+    key: &str,
+    bytes: &[u8],
+    digests: &mut Vec<ObjectDigest>,
+    page: Option<Pgno>,
+    lock_byte: LockByte,
+) -> Option<Result<StoreAnswer, StoreError>> {
+    let object = match take_apart(bytes, lock_byte) {
+        Ok(object) => object,
+        Err(why) => {
+            let message = format!("{key} is damaged: {why}").into();
+            return Some(Err(StoreError::Fatal { kind: Fatal::Unsupported, message }));
+        }
+    };
+    if let Some(pgno) = page {
+        let found = object.pages.into_iter().find(|(at, _)| *at == pgno);
+        return found.map(|(_, page)| Ok(StoreAnswer::Page(Some(Bytes::from(page)))));
+    }
+    let pages = object.pages.iter().map(|(pgno, page)| (*pgno, page_checksum(*pgno, page))).collect();
+    digests.push(ObjectDigest { header: object.header, pages });
+    None
+}

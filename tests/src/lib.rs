@@ -1,0 +1,6 @@
+//! The real parts that end-to-end tests run against.
+//!
+//! [`s3`] is an S3 server inside the test's own process: real HTTP, real signatures, objects in memory, and a
+//! script of the ways in which object storage goes wrong.
+
+pub mod s3;
