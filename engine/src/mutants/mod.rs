@@ -97,6 +97,8 @@ mutants! {
     FencedForgotten = "fenced-forgotten",
     /// Another's newest object is passed over for an older one.
     ForeignHeadIgnored = "foreign-head-ignored",
+    /// The newest object's header is believed as it comes, without a checksum.
+    HeaderReadOnce = "header-read-once",
     /// Numbers that only the local state knows are used again.
     LostNumberReused = "lost-number-reused",
     /// A place is listed only when something else asks for it.

@@ -15,6 +15,7 @@ use crate::manifest::{Manifest, ManifestError};
 use crate::mutants::{Mutant, mutated};
 use crate::store::{Sha256, StoreError};
 use crate::types::{Instant, Now, Txid};
+use bytes::Bytes;
 use std::time::Duration;
 
 /// The sub-machine: local state, listing, manifest, the head's header, and where needed its hash.
@@ -39,7 +40,8 @@ enum Step {
     PausedList(Instant),
     Listing(Retrying, ListingBuilder),
     Manifest(Retrying),
-    Header(Retrying, ObjectInfo),
+    /// A part of an object has no checksum of its own: it is believed when two reads agree. Here: the one before.
+    Header(Retrying, ObjectInfo, Option<Bytes>),
     /// A header that would fence us is believed only from a download that its file checksum proves.
     Proof(Retrying, ObjectInfo),
     Hash(Retrying, Head, Vec<Sha256>),
@@ -106,7 +108,7 @@ impl Start {
             Step::PausedLoad(_) | Step::PausedList(_) => false,
             Step::Listing(r, _)
             | Step::Manifest(r)
-            | Step::Header(r, _)
+            | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.awaits(id),
@@ -119,7 +121,7 @@ impl Start {
             Step::PausedLoad(until) | Step::PausedList(until) => Some(*until),
             Step::Listing(r, _)
             | Step::Manifest(r)
-            | Step::Header(r, _)
+            | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.deadline(),
@@ -142,7 +144,7 @@ impl Start {
             }
             Step::Listing(r, _)
             | Step::Manifest(r)
-            | Step::Header(r, _)
+            | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.tick(cx),
@@ -183,7 +185,7 @@ impl Start {
         let settled = match &mut self.step {
             Step::Listing(r, _)
             | Step::Manifest(r)
-            | Step::Header(r, _)
+            | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.answer(cx, result),
@@ -266,7 +268,14 @@ impl Start {
                 }
                 Err(error) => Some(corrupt(cx.config.place.manifest_key(), error.to_string(), None)),
             },
-            (Step::Header(_, object), StoreAnswer::Got(got)) => match Header::decode(&got.bytes) {
+            (Step::Header(_, object, before), StoreAnswer::Got(got))
+                if before.as_ref() != Some(&got.bytes) && !mutated(Mutant::HeaderReadOnce) =>
+            {
+                let object = object.clone();
+                self.step = header(cx, object, Some(got.bytes));
+                None
+            }
+            (Step::Header(_, object, _), StoreAnswer::Got(got)) => match Header::decode(&got.bytes) {
                 Ok(header) => {
                     let head = Head::new(object, &header);
                     self.judge(cx, head, false)
@@ -308,14 +317,13 @@ impl Start {
         if object.key.max().into_inner() == u64::MAX {
             return Some(corrupt(key, "no transaction id is left after it".to_owned(), None));
         }
-        let request = StoreRequest::Get { key, range: Some(0..HEADER_BYTES) };
-        self.step = Step::Header(Retrying::start(cx, request), object);
+        self.step = header(cx, object, None);
         None
     }
 
     fn judge(&mut self, cx: &mut Context<'_>, head: Head, proven: bool) -> Option<StartEnd> {
         let object = match &self.step {
-            Step::Header(_, object) | Step::Proof(_, object) => object.clone(),
+            Step::Header(_, object, _) | Step::Proof(_, object) => object.clone(),
             step => unreachable!("judged in {step:?}"),
         };
         let key = cx.config.place.object_key(cx.config.layout, object.key);
@@ -334,9 +342,7 @@ impl Start {
             Owner::Foreign if mutated(Mutant::ForeignHeadIgnored) && object.key.max() > Txid::ONE => {
                 let older = |o: &&ObjectInfo| o.key.max() < object.key.max();
                 let newest = self.listing.objects().iter().filter(older).max_by_key(|o| o.key.max())?;
-                let key = cx.config.place.object_key(cx.config.layout, newest.key);
-                let request = StoreRequest::Get { key, range: Some(0..HEADER_BYTES) };
-                self.step = Step::Header(Retrying::start(cx, request), newest.clone());
+                self.step = header(cx, newest.clone(), None);
                 return None;
             }
             Owner::Copied | Owner::Foreign if !proven => {
@@ -387,4 +393,10 @@ fn list(cx: &mut Context<'_>) -> Step {
     let request = StoreRequest::List { prefix: cx.config.place.prefix(), after: None };
     let builder = ListingBuilder::new(cx.config.place.clone(), cx.config.layout);
     Step::Listing(Retrying::start(cx, request), builder)
+}
+
+fn header(cx: &mut Context<'_>, object: ObjectInfo, before: Option<Bytes>) -> Step {
+    let key = cx.config.place.object_key(cx.config.layout, object.key);
+    let request = StoreRequest::Get { key, range: Some(0..HEADER_BYTES) };
+    Step::Header(Retrying::start(cx, request), object, before)
 }

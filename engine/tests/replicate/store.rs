@@ -17,6 +17,8 @@ pub(crate) struct FakeStore {
     writes: u64,
     /// As many servers do that speak S3.
     pub(crate) ignores_conditions: bool,
+    /// A bit of the byte here comes wrong, in the next read of a part of an object.
+    pub(crate) misread: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,12 +63,17 @@ impl FakeStore {
                 Ok(StoreAnswer::Discarded)
             }
             StoreRequest::Get { key, range } => {
+                let wrong = range.as_ref().and_then(|_| self.misread.take());
                 let object = self.object(key)?;
                 let all = object.bytes.len() as u64;
                 let range = range.clone().map_or(0..all, |r| r.start.min(all)..r.end.min(all));
                 let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+                let mut bytes = object.bytes.slice(range).to_vec();
+                if let Some(at) = wrong {
+                    bytes[at] ^= 1;
+                }
                 Ok(StoreAnswer::Got(Got {
-                    bytes: object.bytes.slice(range),
+                    bytes: bytes.into(),
                     object_bytes: all,
                     etag: etag(object),
                     modified: modified(object),

@@ -3,6 +3,7 @@
 use super::source::FakeDatabase;
 use super::store::slot_key;
 use super::world::{A, Fate, SECOND, World};
+use engine::ltx::HEADER_BYTES;
 use engine::replicate::{Notice, SourceError, SourceId, SourceJob, Status, StoreRequest};
 use engine::store::{Fatal, StoreError};
 use engine::types::Instant;
@@ -83,6 +84,24 @@ fn write_that_lands_after_it_was_sent_again_is_ours() {
     world.run_for(5 * SECOND);
     assert_eq!((world.durable(A), world.status(A)), (3, Status::Following));
     world.assert_store_equals_database(A);
+}
+
+#[test]
+fn header_that_was_misread_once_is_not_believed() {
+    let mut untouched = World::following();
+    untouched.forget_requests();
+    untouched.restart(|| false);
+    untouched.run_for(5 * SECOND);
+    for at in 0..HEADER_BYTES {
+        let mut world = World::following();
+        world.forget_requests();
+        world.store.misread = Some(at);
+        world.restart(|| false);
+        world.run_for(5 * SECOND);
+        assert_eq!(world.store.misread, None, "it was read");
+        assert_eq!(world.host(A).notices, untouched.host(A).notices, "byte {at}");
+        assert!(puts(&world).is_empty(), "byte {at}");
+    }
 }
 
 #[test]

@@ -97,8 +97,6 @@ impl World<'_> {
         let machine = &self.machines[number];
         // An object that does not decode may keep the checksums of the store's pages from being known.
         let unknown = machine.daemon.as_ref().is_none_or(|daemon| daemon.damaged > 0)
-            // The head's header is read alone, without a checksum: misread, it fits no comparison.
-            || self.chaos && self.settings.faults.network.flipped_ppm > 0
             // Names do not tell that a slot holds an image: without the snapshot that must follow it the pages of what
             // was built on it are not known, and an image goes on top.
             || self.mirror.txid().is_none_or(|txid| base(&self.store, &self.place, txid) != Base::Snapshot);
