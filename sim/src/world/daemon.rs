@@ -327,7 +327,9 @@ impl Daemon {
             Next::Answer(result) => {
                 let fatal = matches!(result, Err(StoreError::Fatal { kind: Fatal::Unsupported, .. }));
                 self.damaged += u64::from(fatal);
-                self.asked.failed += u64::from(result.is_err());
+                // Also where the source was at fault: all that was asked for a try was asked in vain.
+                let succeeded = !matches!(result, Err(_) | Ok(StoreAnswer::Unreadable(_)));
+                self.asked.failed += u64::from(!succeeded);
                 match &result {
                     Err(StoreError::Refused) => self.reached.push(Reached::Refused),
                     Err(StoreError::Ambiguous(_)) => self.reached.push(Reached::Ambiguous),
