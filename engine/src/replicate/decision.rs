@@ -82,14 +82,15 @@ impl Database {
             self.phase = Phase::Withdrawing(Retrying::start(cx, request));
             return;
         }
-        let last = local.confirmed.map(|c| c.txid);
         let history = manifest.as_ref().map(|manifest| manifest.database);
         let known = head.map(|(head, _)| head);
         let origin = Origin::new(local.restored.take(), &mut local.sums, history, known.as_ref());
         let place = Box::new(Place { local, manifest, listing, head: known, origin, seen });
         match head {
             None => self.claim(cx, place),
-            Some((head, Standing::Ours)) if last.is_some_and(|last| head.txid < last) => {
+            Some((head, Standing::Ours | Standing::Adopted))
+                if place.local.last_used(Some(head.txid)) > Some(head.txid) =>
+            {
                 self.attach(cx, place, Goal::HeadLost);
             }
             // Its snapshot must be there before the next slot, and something to restore it from; it is not: once

@@ -109,6 +109,22 @@ fn record_of_a_slot_tells_that_the_one_before_it_was_there() {
 }
 
 #[test]
+fn record_of_a_slot_tells_a_killed_life_that_the_one_before_it_was_there() {
+    let mut world = slot_8_in_the_store_and_only_recorded();
+    let place = world.host(A).config.place.clone();
+    // What is confirmed is saved with the record of the slot after it; and an adopted slot was confirmed by nobody.
+    let after = world.store.slot(&place, 6).unwrap().chain().unwrap().after;
+    let confirmed = world.hosts.get_mut(&A).unwrap().state.confirmed.as_mut().unwrap();
+    (confirmed.txid, confirmed.after) = (Txid::new(6).unwrap(), after);
+    for slot in [7, 8] {
+        world.store.erase(&slot_key(&place, slot));
+    }
+    world.restart(|| false);
+    world.run_for(10 * SECOND);
+    assert_new_beginning(&world, 9);
+}
+
+#[test]
 fn emptied_place_goes_on_from_a_number_that_only_a_record_knows() {
     let mut world = slot_8_in_the_store_and_only_recorded();
     let place = world.host(A).config.place.clone();

@@ -179,6 +179,7 @@ impl StateFile {
             Version::Newer(version) => {
                 Err(Trouble::Other(format!("format {version}, written by a later walsync: use that one")))
             }
+            Version::Damaged => Err(Trouble::Broken("it contradicts itself about its format".to_owned())),
             Version::Foreign => Err(Trouble::Other("this is another application's database".to_owned())),
         }
     }

@@ -1,6 +1,6 @@
 //! The tables, and how an older file becomes a current one.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) enum Version {
     Newer(i64),
     /// A SQLite database, but not ours.
     Foreign,
+    /// Ours, but what it says of its own format contradicts itself.
+    Damaged,
 }
 
 /// Makes the tables where there are none.
@@ -19,18 +21,26 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Version> 
     let version: i64 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let application: i64 = change.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i64 = change.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (application, version) {
-        (APPLICATION_ID, VERSION) => Ok(Version::Current),
-        (APPLICATION_ID, WITHOUT_RESTORED) => {
-            change.execute_batch(RESTORED_TABLES)?;
+    let known = known(&change)?;
+    match (application, version, known) {
+        (APPLICATION_ID, VERSION, Some(VERSION)) => Ok(Version::Current),
+        // A wrong bit in either must not keep a database out of the store for ever.
+        (_, _, Some(known)) if (application, version) != (APPLICATION_ID, known) => Ok(Version::Damaged),
+        (APPLICATION_ID, VERSION, None) => Ok(Version::Damaged),
+        (APPLICATION_ID, 1 | 2, None) => {
+            if version == WITHOUT_RESTORED {
+                change.execute_batch(RESTORED_TABLES)?;
+            }
+            change.execute_batch(FORMAT_TABLE)?;
             change.pragma_update(None, "user_version", VERSION)?;
             change.commit()?;
             Ok(Version::Current)
         }
-        (APPLICATION_ID, newer) if newer > VERSION => Ok(Version::Newer(newer)),
-        (0, 0) if tables == 0 => {
+        (APPLICATION_ID, newer, _) if newer > VERSION => Ok(Version::Newer(newer)),
+        (0, 0, None) if tables == 0 => {
             change.execute_batch(TABLES)?;
             change.execute_batch(RESTORED_TABLES)?;
+            change.execute_batch(FORMAT_TABLE)?;
             change.pragma_update(None, "application_id", APPLICATION_ID)?;
             change.pragma_update(None, "user_version", VERSION)?;
             change.commit()?;
@@ -40,12 +50,32 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Version> 
     }
 }
 
+/// The format as the table of it says; `None`: there is no such table, which only the first formats lack.
+fn known(change: &Transaction<'_>) -> rusqlite::Result<Option<i64>> {
+    let tables: i64 =
+        change.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'walsync_format'", [], |row| {
+            row.get(0)
+        })?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    change.query_row("SELECT version FROM walsync_format", [], |row| row.get(0)).optional()
+}
+
 /// "wsst"; tells our file from any other SQLite database.
 const APPLICATION_ID: i64 = 0x7773_7374;
-/// Raised whenever the tables change.
-const VERSION: i64 = 2;
+/// Raised whenever the tables change, here and in `FORMAT_TABLE`.
+const VERSION: i64 = 3;
 /// The first format: what a restore leaves was not kept.
 const WITHOUT_RESTORED: i64 = 1;
+
+// The header's numbers have no checksum.
+const FORMAT_TABLE: &str = "
+CREATE TABLE walsync_format (
+    version INTEGER NOT NULL         -- user_version once more
+);
+INSERT INTO walsync_format VALUES (3);
+";
 
 // Numbers of 64 bits are stored by their bits: SQLite's integers are signed.
 const TABLES: &str = "

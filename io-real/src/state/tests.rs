@@ -277,12 +277,29 @@ fn later_format_and_foreign_database_are_refused_and_left_alone() {
     let (_dir, path) = place();
     drop(open(&path));
     let other = rusqlite::Connection::open(&path).unwrap();
-    for change in ["user_version = 3", "application_id = 7"] {
-        other.execute_batch(&format!("PRAGMA {change}")).unwrap();
+    for change in [
+        "UPDATE walsync_format SET version = 4; PRAGMA user_version = 4",
+        "DROP TABLE walsync_format; PRAGMA application_id = 7",
+    ] {
+        other.execute_batch(change).unwrap();
         let Err(error) = StateStore::open(None, &path, Arc::new(RealFiles::new("h"))) else {
             panic!("{change}")
         };
         assert!(error.0.contains("later walsync") || error.0.contains("another application"), "{error}");
+    }
+}
+
+#[test]
+fn wrong_bit_in_what_the_file_says_of_its_format_costs_the_state_and_not_the_database() {
+    let changes = ["PRAGMA user_version = 16387", "PRAGMA application_id = 7", "DELETE FROM walsync_format"];
+    for change in changes {
+        let (_dir, path) = place();
+        drop(open(&path));
+        rusqlite::Connection::open(&path).unwrap().execute_batch(change).unwrap();
+        let mut store = open(&path);
+        let warnings = store.take_warnings();
+        assert!(warnings.len() == 1 && warnings[0].contains("started anew"), "{change}: {warnings:?}");
+        assert_eq!(store.load("/a.db").unwrap(), LocalState::default());
     }
 }
 
@@ -418,7 +435,7 @@ fn file_of_the_first_format_is_used_with_all_that_it_holds() {
     let change = StateChange { add_own: Some(node(2)), sums: Some(sums(1300)), ..StateChange::default() };
     open(&path).save("/a.db", &change).unwrap();
     let older = rusqlite::Connection::open(&path).unwrap();
-    older.execute_batch("DROP TABLE restored_chunk; DROP TABLE restored; PRAGMA user_version = 1").unwrap();
+    older.execute_batch("DROP TABLE restored_chunk; DROP TABLE restored; DROP TABLE walsync_format; PRAGMA user_version = 1").unwrap();
     let mut store = open(&path);
     store.save_restored("/a.db", &proof(10)).unwrap();
     let loaded = open(&path).load("/a.db").unwrap();

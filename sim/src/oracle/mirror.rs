@@ -21,6 +21,8 @@ pub struct Mirror {
     after: Option<Checksum>,
     /// What each slot restores to, for ever.
     pub contents: BTreeMap<Txid, Sha256>,
+    /// The database checksum after each slot, as it was when it was announced.
+    pub afters: BTreeMap<Txid, Checksum>,
     /// Slots that were applied and not asked for yet.
     applied: Vec<Applied>,
     /// Somebody deleted the newest slots, up to this one. Who wrote them cannot tell one that was sent, and had not
@@ -60,6 +62,7 @@ impl Mirror {
             txid: None,
             after: None,
             contents: BTreeMap::new(),
+            afters: BTreeMap::new(),
             applied: Vec::new(),
             lost_to: None,
         }
@@ -184,6 +187,7 @@ impl Mirror {
         self.txid = Some(txid);
         let content = super::image::digest(&self.image);
         self.contents.insert(txid, content);
+        self.afters.insert(txid, chain.after);
         let writer = writer_of(chain.node)
             .ok_or_else(|| Violation::new(10, format!("slot {txid} was written by nobody")))?;
         let page_size_changed =

@@ -1,8 +1,9 @@
-//! Which slots can be restored when somebody else has deleted objects: an independent count by keys alone.
+//! Which slots can be restored when somebody else has deleted objects: an independent count, by keys and by what each
+//! slot says it was written on top of.
 
 use engine::key::{Layout, ObjectKey, Place};
 use engine::ltx::{HEADER_BYTES, Header};
-use engine::types::Txid;
+use engine::types::{Checksum, Txid};
 use io_sim::s3::SimS3;
 
 /// How far down from a slot everything is there.
@@ -16,23 +17,27 @@ pub enum Base {
     Nothing,
 }
 
-/// What a restore of `txid` could begin with.
-pub fn base(store: &SimS3, place: &Place, txid: Txid) -> Base {
+/// What a restore of `txid`, which leads to the database checksum `after`, could begin with.
+pub fn base(store: &SimS3, place: &Place, txid: Txid, mut after: Option<Checksum>) -> Base {
     let object = |key| store.peek(&place.object_key(Layout::S3, key));
+    let chain = |key| {
+        let bytes = object(key)?.bytes;
+        Header::decode(bytes.get(..HEADER_BYTES)?).ok()?.chain()
+    };
     let mut at = txid;
     loop {
+        // A write that lands late may fill the hole of a slot that was deleted.
         // The first image counts only under the claim in slot 2.
         let counts = at > Txid::ONE || object(ObjectKey::slot(Txid::ONE + 1)).is_some();
-        if counts && object(ObjectKey::snapshot(at)).is_some() {
+        let links = |key| chain(key).filter(|chain| after.is_none_or(|after| after == chain.after));
+        if counts && links(ObjectKey::snapshot(at)).is_some() {
             return Base::Snapshot;
         }
-        let Some(slot) = object(ObjectKey::slot(at)) else { return Base::Nothing };
-        let header = Header::decode(&slot.bytes[..HEADER_BYTES.min(slot.bytes.len())]).ok();
-        if header.and_then(|header| header.chain()).is_some_and(|chain| chain.before.is_none()) {
-            return Base::SlotOnly;
-        }
+        let Some(slot) = links(ObjectKey::slot(at)) else { return Base::Nothing };
+        let Some(before) = slot.before else { return Base::SlotOnly };
+        after = Some(before);
         match Txid::new(at.into_inner() - 1) {
-            Ok(before) => at = before,
+            Ok(below) => at = below,
             Err(_) => return Base::Nothing,
         }
     }

@@ -99,8 +99,13 @@ impl World<'_> {
 
     /// Whether nothing that somebody deleted is needed to restore the newest state.
     fn is_whole(&self) -> bool {
-        let whole = |txid| base(&self.store, &self.place, txid) == Base::Snapshot;
-        !self.history.was_tampered_with() || self.mirror.txid().is_some_and(whole)
+        !self.history.was_tampered_with()
+            || self.mirror.txid().is_some_and(|txid| self.base(txid) == Base::Snapshot)
+    }
+
+    /// What a restore of a slot that was announced could begin with.
+    pub(super) fn base(&self, txid: Txid) -> Base {
+        base(&self.store, &self.place, txid, self.mirror.afters.get(&txid).copied())
     }
 
     /// Properties 1, 2, 3, 4 and 12, at the end: what was announced restores, through the planner.
@@ -120,7 +125,7 @@ impl World<'_> {
         }
         integrity(&database)?;
         let tampered = self.history.was_tampered_with();
-        let restorable = |txid: &Txid| !tampered || base(&self.store, &self.place, *txid) != Base::Nothing;
+        let restorable = |txid: &Txid| !tampered || self.base(*txid) != Base::Nothing;
         let slots: Vec<Txid> = self.announced.keys().copied().filter(restorable).collect();
         let stride = slots.len().div_ceil(RESTORES_MAX).max(1);
         for txid in slots.into_iter().step_by(stride) {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::oracle::mirror::Applied;
 use crate::oracle::ownership::Writer;
-use crate::oracle::reachable::{Base, base};
+use crate::oracle::reachable::Base;
 use crate::oracle::{restart, stop};
 
 impl World<'_> {
@@ -99,7 +99,7 @@ impl World<'_> {
         let unknown = machine.daemon.as_ref().is_none_or(|daemon| daemon.damaged > 0)
             // Names do not tell that a slot holds an image: without the snapshot that must follow it the pages of what
             // was built on it are not known, and an image goes on top.
-            || self.mirror.txid().is_none_or(|txid| base(&self.store, &self.place, txid) != Base::Snapshot);
+            || self.mirror.txid().is_none_or(|txid| self.base(txid) != Base::Snapshot);
         if unknown || !self.reads_are_right() || self.machines.len() > 1 || self.history.was_tampered_with() {
             return Ok(());
         }
