@@ -5,7 +5,9 @@
 
 use engine::db::page_checksum;
 use engine::ltx::{Chain, Header, read_any};
-use engine::replicate::{PageSet, PinnedPages, Select, SourceAnswer, SourceJob, Surveyed, TailPlace};
+use engine::replicate::{
+    HandOver, PageSet, PinnedPages, Select, SourceAnswer, SourceJob, Surveyed, TailPlace,
+};
 use engine::types::{LockByte, NodeId, Pgno, Timestamp, Txid, TxidRange};
 use io_real::files::RealFiles;
 use io_real::sqlite::{Session, SessionConfig};
@@ -46,8 +48,12 @@ fn lock_page_is_never_read_and_never_stored() {
     let start = survey(&mut session).snapshot;
     app.execute("INSERT INTO t VALUES (1, randomblob(200000))", []).unwrap();
 
-    let look =
-        SourceJob::Look { from: start.end, pages_before: start.pages, bytes_max: u64::MAX, hand_over: true };
+    let look = SourceJob::Look {
+        from: start.end,
+        pages_before: start.pages,
+        bytes_max: u64::MAX,
+        hand_over: HandOver::Allowed,
+    };
     let SourceAnswer::Looked(looked) = session.run(look).unwrap() else { panic!("a look") };
     let tail = looked.tail.unwrap();
     let lock_page = LOCK_BYTE.pgno(start.page_size);

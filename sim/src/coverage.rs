@@ -77,6 +77,8 @@ pub enum Reached {
     FreeRestart,
     /// An hour without a commit.
     IdleHour,
+    /// The writers were kept out for a moment, so that the log begins anew.
+    LogDriven,
     /// Every point of a listing was restored.
     PointsChecked,
 }
@@ -123,6 +125,7 @@ pub const REQUIRED: &[Reached] = &[
     Reached::BackedUpOver,
     Reached::FreeRestart,
     Reached::IdleHour,
+    Reached::LogDriven,
     Reached::PointsChecked,
 ];
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use engine::replicate::{
-    CheckpointMode, Looked, SourceAnswer, SourceError, SourceJob, StateChange, Surveyed, TailPlace,
+    CheckpointMode, HandOver, Looked, SourceAnswer, SourceError, SourceJob, StateChange, Surveyed, TailPlace,
 };
 use engine::types::{LockByte, NodeId, PageSize, Pgno, WalPosition};
 use io_real::sqlite::{Session, SessionConfig};
@@ -66,7 +66,12 @@ fn survey(session: &mut Session) -> Surveyed {
 }
 
 fn look(session: &mut Session, from: WalPosition, pages_before: u32) -> Result<Looked, SourceError> {
-    match session.run(SourceJob::Look { from, pages_before, bytes_max: u64::MAX, hand_over: true })? {
+    match session.run(SourceJob::Look {
+        from,
+        pages_before,
+        bytes_max: u64::MAX,
+        hand_over: HandOver::Allowed,
+    })? {
         SourceAnswer::Looked(looked) => Ok(looked),
         other => panic!("{other:?}"),
     }

@@ -101,6 +101,8 @@ mutants! {
     HeaderReadOnce = "header-read-once",
     /// Numbers that only the local state knows are used again.
     LostNumberReused = "lost-number-reused",
+    /// What was read under the write lock is forgotten.
+    LockedTailDropped = "locked-tail-dropped",
     /// A place is listed only when something else asks for it.
     PlaceNeverListed = "place-never-listed",
     /// A file that is not ours any more is held until what is on its way has arrived.

@@ -51,7 +51,7 @@ pub enum SourceJob {
         enter_wal_mode: bool,
     },
     /// Begin on the second connection, read every committed frame after `from`, and, when all of it was
-    /// taken into memory (or there was none) and `hand_over` is set, end the first: the second is the anchor.
+    /// taken into memory (or there was none) and `hand_over` allows it, end the first: the second is the anchor.
     Look {
         /// Everything before it has been read. Its generation was pinned ever since.
         from: WalPosition,
@@ -60,8 +60,8 @@ pub enum SourceJob {
         /// Page bytes that may be taken into memory. What does not fit is cut at a commit boundary; a first
         /// transaction that alone does not fit is given as frame numbers, to be read under the anchor.
         bytes_max: u64,
-        /// May the anchor move? Never while an upload reads under it.
-        hand_over: bool,
+        /// May the anchor move?
+        hand_over: HandOver,
     },
     /// Compute the checksum of every page of the image at the anchor, and of the image as it was at `as_of`,
     /// if the WAL still holds that position. Moves the anchor to the newest commit first.
@@ -83,6 +83,19 @@ pub enum SourceJob {
     Checkpoint(CheckpointMode),
     /// End the pin, close both connections, release the lock.
     Close,
+}
+
+/// What a look may do with the anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOver {
+    /// Nothing: an upload reads under it.
+    Never,
+    /// Move it.
+    Allowed,
+    /// Move it, and with the writers kept out for some milliseconds copy the rest of the log into the database, so that
+    /// the next commit begins the log anew. Where they would have to wait for longer, or somebody else reads, as
+    /// `Allowed`.
+    Restart,
 }
 
 /// How to checkpoint.

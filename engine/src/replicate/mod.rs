@@ -33,7 +33,9 @@ mod tail;
 mod take_over;
 mod upload;
 
-pub use command::{CheckpointMode, Command, RequestId, SourceId, SourceJob, StateJob, StoreRequest};
+pub use command::{
+    CheckpointMode, Command, HandOver, RequestId, SourceId, SourceJob, StateJob, StoreRequest,
+};
 pub use config::{DatabaseConfig, TakeOver};
 pub use event::{
     Checkpointed, Event, Got, Looked, ObjectDigest, Opened, Sealed, SourceAnswer, SourceError, StateError,

@@ -105,6 +105,12 @@ impl CommittedEnd {
         self.checksum
     }
 
+    /// Where the log ends. Of an empty one SQLite keeps the last generation's checksum, which says nothing.
+    pub fn position(&self) -> WalPosition {
+        let checksum = if self.frames == 0 { FrameChecksum::default() } else { self.checksum };
+        WalPosition { salts: self.salts, frames: self.frames, checksum }
+    }
+
     /// Whether everything up to this end lies before `position`, and nothing after it: there is nothing to
     /// read. The same salts and frame number with another checksum are another history: after a power cut
     /// SQLite goes on in the same generation from an earlier frame.

@@ -2,7 +2,7 @@
 
 use super::source::FakeDatabase;
 use super::world::{A, B, Fate, SECOND, World};
-use engine::replicate::{Event, Notice, SourceError, SourceJob, Status, StoreRequest};
+use engine::replicate::{Event, HandOver, Notice, SourceError, SourceJob, Status, StoreRequest};
 use engine::store::StoreError;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -68,6 +68,39 @@ fn idle_log_is_emptied_without_waiting_for_the_store() {
     };
     assert!(world.host(A).jobs.iter().any(truncated));
     world.assert_store_equals_database(A);
+}
+
+/// Beside a writer that commits every two milliseconds and never checkpoints, with a log that is long from the start.
+fn beside_a_writer_without_rest(has_reader: bool) -> (usize, usize) {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 10), |config| config.checkpoint_pages = 1);
+    world.run_for(SECOND);
+    world.hosts.get_mut(&A).unwrap().database.has_reader = has_reader;
+    world.forget_requests();
+    for _ in 0..5_000 {
+        world.commit(A, &[3]);
+        world.run_for(Duration::from_millis(2));
+    }
+    let restart = |job: &SourceJob| matches!(job, SourceJob::Look { hand_over: HandOver::Restart, .. });
+    let (host, copies) = (world.host(A), |job: &SourceJob| matches!(job, SourceJob::Checkpoint(_)));
+    let count = |is: &dyn Fn(&SourceJob) -> bool| host.jobs.iter().filter(|(_, job)| is(job)).count();
+    let counts = (count(&restart), count(&copies));
+    world.run_for(10 * SECOND);
+    world.assert_store_equals_database(A);
+    counts
+}
+
+#[test]
+fn log_beside_a_writer_that_never_rests_begins_anew_four_times_a_second() {
+    let (restarts, copies) = beside_a_writer_without_rest(false);
+    assert!((25..=40).contains(&restarts), "{restarts} in ten seconds");
+    assert!(copies <= 2 * restarts + 8, "{copies} checkpoints for {restarts}");
+}
+
+#[test]
+fn writers_are_not_kept_out_where_a_reader_is_in_the_way() {
+    let (restarts, copies) = beside_a_writer_without_rest(true);
+    assert!(restarts == 0 && copies <= 12, "{restarts} attempts, {copies} checkpoints");
 }
 
 #[test]

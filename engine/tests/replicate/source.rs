@@ -5,8 +5,8 @@ use bytes::Bytes;
 use engine::db::{PageSums, page_checksum};
 use engine::ltx::{Encoder, Finished, Header, WalSpan};
 use engine::replicate::{
-    CheckpointMode, Checkpointed, FileId, Looked, Opened, PageSet, PinnedPages, Sealed, Select, Snapshot,
-    SourceAnswer, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Opened, PageSet, PinnedPages, Sealed, Select,
+    Snapshot, SourceAnswer, SourceJob, Surveyed, Tail, TailPage, TailPlace,
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, FrameChecksum, LockByte, PageSize, Pgno, Salts, WalPosition};
@@ -28,6 +28,10 @@ pub(crate) struct FakeDatabase {
     /// Frames that the pin sees; `None`: not open.
     anchor: Option<usize>,
     backfilled: usize,
+    /// Somebody reads an old state: nothing is copied into the file.
+    pub(crate) has_reader: bool,
+    /// The next commit begins the log anew.
+    restarts: bool,
     next_content: u64,
 }
 
@@ -51,6 +55,8 @@ impl FakeDatabase {
             salts: Salts(seed, 1),
             anchor: None,
             backfilled: 0,
+            has_reader: false,
+            restarts: false,
             next_content: first + pages + 1,
         }
     }
@@ -62,6 +68,10 @@ impl FakeDatabase {
         let mut written: Vec<u32> = pages.iter().copied().filter(|p| *p <= size).chain(grown).collect();
         written.sort_unstable();
         written.dedup();
+        if std::mem::take(&mut self.restarts) {
+            self.restart_log();
+            self.anchor = Some(0);
+        }
         for pgno in &written {
             self.frames.push(Frame { pgno: *pgno, content: scattered(self.next_content), commit: None });
             self.next_content += 1;
@@ -158,7 +168,7 @@ impl FakeDatabase {
         pages
     }
 
-    fn look(&mut self, from: WalPosition, bytes_max: u64, hand_over: bool) -> Looked {
+    fn look(&mut self, from: WalPosition, bytes_max: u64, hand_over: HandOver) -> Looked {
         let anchor = self.anchor.expect("a look needs a pin");
         let start = if from.salts == self.salts { from } else { self.position(0) };
         assert!(start.frames as usize <= self.frames.len(), "a position beyond the log");
@@ -167,9 +177,14 @@ impl FakeDatabase {
         let in_memory = |tail: &Tail| tail.pages.values().all(|p| matches!(p.place, TailPlace::Memory(_)));
         let complete =
             tail.as_ref().is_none_or(|t| t.end.frames as usize == self.frames.len() && in_memory(t));
-        let handed_over = hand_over && complete;
+        let handed_over = hand_over != HandOver::Never && complete;
         if handed_over {
             self.anchor = Some(self.frames.len());
+        }
+        if handed_over && hand_over == HandOver::Restart && !self.has_reader {
+            self.file = self.committed();
+            self.backfilled = self.frames.len();
+            self.restarts = true;
         }
         Looked {
             snapshot: self.snapshot(),
@@ -221,8 +236,10 @@ impl FakeDatabase {
 
     fn checkpoint(&mut self, mode: CheckpointMode) -> Checkpointed {
         let anchor = self.anchor.expect("a checkpoint of an open database");
-        self.file = self.image(anchor);
-        self.backfilled = anchor;
+        if !self.has_reader {
+            self.file = self.image(anchor);
+            self.backfilled = anchor;
+        }
         let complete = anchor == self.frames.len();
         if complete && mode == CheckpointMode::Truncate {
             self.restart_log();
@@ -230,7 +247,9 @@ impl FakeDatabase {
             self.anchor = Some(0);
         }
         let count = |n: usize| Some(u32::try_from(n).unwrap());
-        Checkpointed { busy: !complete, frames: count(self.frames.len()), backfilled: count(self.backfilled) }
+        // One that copies what it can is never busy.
+        let busy = !complete && mode == CheckpointMode::Truncate;
+        Checkpointed { busy, frames: count(self.frames.len()), backfilled: count(self.backfilled) }
     }
 
     pub(crate) fn restart_log(&mut self) {

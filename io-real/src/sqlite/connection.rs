@@ -4,7 +4,7 @@ use super::error::{from_code, from_failure, from_statement, io};
 use super::raw::{self, CheckpointCounts, Failure, FileHandle, ShmLock};
 use super::wal_index::{READ_SLOTS, WalIndex};
 use engine::replicate::{CheckpointMode, Snapshot, SourceError};
-use engine::types::{FrameChecksum, PageSize, WalPosition};
+use engine::types::{PageSize, WalPosition};
 use engine::wal::CommittedEnd;
 use rusqlite::{Connection as Sqlite, config::DbConfig, ffi};
 use std::cell::Cell;
@@ -124,6 +124,17 @@ impl Connection {
         begin().map_err(|e| io("pin", from_statement(&self.sqlite, e)))
     }
 
+    /// Takes the write lock, under which this connection stands on the newest commit; whether it was to be had.
+    pub(super) fn lock_out_writers(&self) -> Result<bool, SourceError> {
+        assert!(!self.pinned() && !self.guards(), "locked under a pin");
+        let locked = self.sqlite.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+        match locked.map_err(|e| from_statement(&self.sqlite, e)) {
+            Ok(_) => Ok(true),
+            Err(SourceError::Busy) => Ok(false),
+            Err(error) => Err(io("write lock", error)),
+        }
+    }
+
     fn snapshot(&self) -> Result<Snapshot, SourceError> {
         let bytes = raw::snapshot(&self.sqlite).map_err(|e| io("snapshot", from_failure(e)))?;
         let committed = bytes
@@ -138,15 +149,7 @@ impl Connection {
             0 => self.file_pages(page_size)?,
             pages => pages,
         };
-        let mut end = committed.map_or(WalPosition::default(), |c| WalPosition {
-            salts: c.salts(),
-            frames: c.frames(),
-            checksum: c.checksum(),
-        });
-        if end.frames == 0 {
-            // What SQLite has there is the last generation's.
-            end.checksum = FrameChecksum::default();
-        }
+        let end = committed.map_or(WalPosition::default(), |c| c.position());
         Ok(Snapshot { end, pages, page_size })
     }
 
@@ -217,5 +220,5 @@ pub(super) fn lock_of(slot: usize) -> i32 {
     3 + i32::try_from(slot).expect("five slots")
 }
 
-/// BEGIN, the pinning statement, ROLLBACK.
-const STATEMENTS_MAX: usize = 3;
+/// BEGIN, the pinning statement, ROLLBACK, BEGIN IMMEDIATE.
+const STATEMENTS_MAX: usize = 4;

@@ -9,17 +9,24 @@ use super::tail::{Gather, Gathered};
 use bytes::Bytes;
 use engine::db::page_checksum;
 use engine::mutants::{Mutant, mutated};
-use engine::replicate::{Looked, Snapshot, SourceError, Tail, TailPage, TailPlace};
+use engine::replicate::{HandOver, Looked, Snapshot, SourceError, Tail, TailPage, TailPlace};
 use engine::types::{LockByte, Pgno, WalPosition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where to read on, and how.
 #[derive(Clone, Copy)]
-struct Wanted {
+pub(super) struct Wanted {
     from: WalPosition,
     pages_before: u32,
     bytes_max: u64,
     lock_byte: LockByte,
+}
+
+impl Wanted {
+    pub(super) fn at_most(mut self, bytes_max: u64) -> Wanted {
+        self.bytes_max = self.bytes_max.min(bytes_max);
+        self
+    }
 }
 
 impl Source {
@@ -30,11 +37,16 @@ impl Source {
         from: WalPosition,
         pages_before: u32,
         bytes_max: u64,
-        hand_over: bool,
+        hand_over: HandOver,
     ) -> Result<Looked, SourceError> {
         let checked = self.check(config)?;
-        let (snapshot, view) = self.pin_free(checked.index)?;
         let wanted = Wanted { from, pages_before, bytes_max, lock_byte: config.lock_byte };
+        if hand_over == HandOver::Restart
+            && let Some(looked) = self.look_locked(config, checked.wal_bytes, &wanted)?
+        {
+            return Ok(looked);
+        }
+        let (snapshot, view) = self.pin_free(checked.index)?;
         let tail = match self.tail(&snapshot, view, &wanted) {
             Ok(tail) => tail,
             Err(e) => {
@@ -44,7 +56,7 @@ impl Source {
         };
         // The anchor goes only after everything that it protects was read.
         let whole = tail.as_ref().is_none_or(|tail| in_memory(tail, &snapshot));
-        let handed_over = hand_over && (whole || mutated(Mutant::HandOverThoughCut));
+        let handed_over = hand_over != HandOver::Never && (whole || mutated(Mutant::HandOverThoughCut));
         let rests = handed_over && self.rest(snapshot, view);
         if rests || !handed_over {
             self.free().end();
@@ -56,7 +68,12 @@ impl Source {
     }
 
     /// Everything after `from` that fits, read under the pin of the free connection while the anchor still holds.
-    fn tail(&self, snapshot: &Snapshot, view: View, wanted: &Wanted) -> Result<Option<Tail>, SourceError> {
+    pub(super) fn tail(
+        &self,
+        snapshot: &Snapshot,
+        view: View,
+        wanted: &Wanted,
+    ) -> Result<Option<Tail>, SourceError> {
         let (from, end) = (wanted.from, snapshot.end);
         if snapshot.page_size != self.anchored.page_size {
             return Err(SourceError::Replaced("the page size is another".into()));
@@ -179,6 +196,6 @@ impl Source {
 }
 
 /// Whether a tail holds everything up to the snapshot, so that nothing needs the old anchor any more.
-fn in_memory(tail: &Tail, snapshot: &Snapshot) -> bool {
+pub(super) fn in_memory(tail: &Tail, snapshot: &Snapshot) -> bool {
     tail.end == snapshot.end && tail.pages.values().all(|page| matches!(page.place, TailPlace::Memory(_)))
 }

@@ -19,6 +19,7 @@ mod library;
 mod log;
 mod look;
 mod raw;
+mod restart;
 mod session;
 mod source;
 mod stage;

@@ -138,6 +138,11 @@ impl Source {
         self.anchor().unguard();
         self.anchor().end();
         self.anchor = 1 - self.anchor;
+        self.anchored_by_pin(config, snapshot, view);
+    }
+
+    /// The anchor is a pin at `snapshot`.
+    pub(super) fn anchored_by_pin(&mut self, config: &SessionConfig, snapshot: Snapshot, view: View) {
         self.anchored = snapshot;
         self.view = Some(view);
         // A checkpoint copies up to the mark of each reader, and this one's mark is copied already; or it reads the

@@ -6,8 +6,11 @@ use crate::settings::{OperatorSwarm, Settings};
 use io_sim::random::{Random, Stream};
 
 /// Puts short stories between the steps.
-pub(super) fn among(steps: Vec<Step>, seed: u64, settings: &Settings) -> Vec<Step> {
+pub(super) fn among(mut steps: Vec<Step>, seed: u64, settings: &Settings) -> Vec<Step> {
     let swarm = &settings.operator;
+    if swarm.never_rests && settings.autocheckpoint == 0 && settings.checkpoint_pages < LONG_LOG_PAGES {
+        never_rest(seed, &mut steps);
+    }
     let stories: Vec<Story> = STORIES.iter().filter(|(on, _)| on(swarm)).map(|(_, story)| *story).collect();
     if stories.is_empty() {
         return steps;
@@ -23,6 +26,9 @@ pub(super) fn among(steps: Vec<Step>, seed: u64, settings: &Settings) -> Vec<Ste
     }
     all
 }
+
+/// A log of which nobody in a run makes as much.
+const LONG_LOG_PAGES: u32 = 1000;
 
 type Class = fn(&OperatorSwarm) -> bool;
 type Story = fn(&mut Random, &mut Vec<Step>);
@@ -142,6 +148,24 @@ fn lose_head(draw: &mut Random, all: &mut Vec<Step>) {
 fn lose_object(draw: &mut Random, all: &mut Vec<Step>) {
     push(all, Operation::LoseObject { which: draw.below(4) }, draw.below(2_000));
 }
+
+/// A commit before every checkpoint of the daemon, which so never finds the log copied whole: once in a run.
+fn never_rest(seed: u64, steps: &mut Vec<Step>) {
+    let mut draw = Random::indexed(seed, Stream::Plan, 2);
+    let at = draw.below(steps.len() as u64 + 1) as usize;
+    let mut story = Vec::new();
+    for _ in 0..CHECKPOINTS {
+        push(&mut story, Operation::AwaitCheckpoint, 0);
+        for _ in 0..1 + draw.below(4) {
+            push(&mut story, transaction(&mut draw), 0);
+        }
+        push(&mut story, transaction(&mut draw), draw.below(3));
+    }
+    steps.splice(at..at, story);
+}
+
+/// More than it takes to notice.
+const CHECKPOINTS: u32 = 24;
 
 /// A store that is away for longer than the log may grow.
 fn write_through_an_outage(draw: &mut Random, all: &mut Vec<Step>) {

@@ -39,6 +39,8 @@ pub struct OperatorSwarm {
     pub idle_hour: bool,
     /// The application writes on through long outages.
     pub outlasts: bool,
+    /// The application commits without a rest for a while, and never checkpoints.
+    pub never_rests: bool,
     /// The daemon lets go of a log longer than this while the store is away.
     pub wal_bytes_max: u64,
     /// At the end the daemon is stopped and killed, and started again, without a fault.
@@ -79,6 +81,7 @@ impl OperatorSwarm {
             restarts_at_end: draw.ppm(250_000),
             wal_bytes_max: *draw.pick(&[100_000, 1 << 30, 1 << 30]),
             outlasts: draw.ppm(100_000) && any,
+            never_rests: draw.ppm(200_000) && any,
         }
     }
 }

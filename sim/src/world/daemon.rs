@@ -8,8 +8,8 @@ use crate::settings::Settings;
 use engine::key::{Layout, ModifiedIs, Place};
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, Notice, Output, RequestId, SourceAnswer, SourceError, SourceId,
-    SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
+    Command, DatabaseConfig, Event, Fleet, HandOver, Notice, Output, RequestId, SourceAnswer, SourceError,
+    SourceId, SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
 };
 use engine::store::{Fatal, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now};
@@ -262,7 +262,9 @@ impl Daemon {
         let looks = !matches!(job, SourceJob::Seal { .. } | SourceJob::Measure | SourceJob::Close);
         let (opens, closes) = (matches!(job, SourceJob::Open { .. }), matches!(job, SourceJob::Close));
         self.let_go += u64::from(opens || closes);
-        let ours = matches!(job, SourceJob::Look { .. } | SourceJob::Survey { .. } | SourceJob::Seal { .. });
+        let drives = matches!(job, SourceJob::Look { hand_over: HandOver::Restart, .. });
+        let reads = matches!(job, SourceJob::Look { .. } | SourceJob::Survey { .. } | SourceJob::Seal { .. });
+        let ours = reads && !drives;
         let (disk, pid) = (self.process.disk().clone(), self.process.pid());
         if !ours {
             disk.set_faults_of(pid, DiskFaults { read_flip_ppm: 0, ..self.disk_faults });
@@ -270,6 +272,9 @@ impl Daemon {
         let result = self.session.run(job);
         disk.set_faults_of(pid, self.disk_faults);
         self.checks += u64::from(looks && result.is_ok());
+        if drives && matches!(&result, Ok(SourceAnswer::Looked(looked)) if looked.backfilled) {
+            self.reached.push(Reached::LogDriven);
+        }
         if opens || closes {
             self.attached = opens && result.is_ok();
             self.failed_to_open |= opens && result.is_err();

@@ -60,6 +60,8 @@ pub(in crate::replicate) struct Follow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     Look,
+    /// A look that keeps the writers out, so that the log begins anew.
+    Restart,
     Measure,
     Passive,
     Truncate,
@@ -154,6 +156,12 @@ impl Follow {
         let (_, job) = self.job.take().expect("an awaited job");
         match (job, result) {
             (Job::Look, Ok(SourceAnswer::Looked(looked))) => self.looked(cx, looked),
+            (Job::Restart, Ok(SourceAnswer::Looked(looked))) => {
+                let restarts = looked.backfilled;
+                let end = self.looked(cx, looked);
+                self.pace.drove(cx.now.mono, restarts);
+                end
+            }
             (Job::Measure, Ok(SourceAnswer::Measured(wal_bytes))) => {
                 self.pace.measured(cx.now.mono, wal_bytes);
                 None

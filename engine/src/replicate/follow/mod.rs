@@ -1,8 +1,9 @@
 //! Following: every commit is read under the pin and goes up, slot by slot.
 //!
 //! `machine` owns the state and routes answers; `slots` decides what goes up when; `pace` decides when to look
-//! at the log and when to checkpoint; `stop` ends it in order.
+//! at the log and when to checkpoint, `drive` what to do when that is not enough; `stop` ends it in order.
 
+mod drive;
 mod let_go;
 mod listing;
 mod machine;

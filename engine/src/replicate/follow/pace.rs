@@ -1,10 +1,11 @@
 //! When to look at the log, and when to checkpoint (docs/design.md section 3, rules 2, 3 and 5).
 
+use super::drive::Drive;
 use super::machine::{Follow, Job};
 use super::others::Others;
 use super::slots::SLOT_BYTES;
 use super::stop::Stop;
-use crate::replicate::command::{CheckpointMode, SourceJob};
+use crate::replicate::command::{CheckpointMode, HandOver, SourceJob};
 use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
 use crate::replicate::event::{Checkpointed, Looked};
@@ -32,6 +33,7 @@ pub(super) struct Pace {
     checkpoint_at: Instant,
     checkpoint_delay: Duration,
     others: Others,
+    drive: Drive,
     /// A look must follow before another checkpoint makes sense.
     look_first: bool,
     /// The last look was cut.
@@ -97,6 +99,7 @@ impl Pace {
             checkpoint_at: now,
             checkpoint_delay: CHECKPOINT_DELAY_MIN,
             others: Others::default(),
+            drive: Drive::default(),
             look_first: true,
             more: false,
             held_since: None,
@@ -128,6 +131,7 @@ impl Pace {
         self.wal_frames = looked.snapshot.end.frames;
         self.look_first = !looked.handed_over;
         self.others.looked(now, looked.snapshot.end.salts);
+        self.drive.looked(looked.snapshot.end.salts);
     }
 
     pub(super) fn frames_came(&mut self, now: Instant, all: bool) {
@@ -138,13 +142,15 @@ impl Pace {
     }
 
     pub(super) fn checkpointed(&mut self, now: Instant, done: Checkpointed) {
-        let complete = !done.busy && done.frames.is_some() && done.frames == done.backfilled;
+        // What was committed behind our own pin is no sign that somebody else is in the way.
+        let complete = !done.busy && done.backfilled >= Some(self.wal_frames);
         self.checkpoint_delay = if complete {
             CHECKPOINT_DELAY_MIN
         } else {
             (self.checkpoint_delay * 2).min(CHECKPOINT_DELAY_MAX)
         };
-        self.checkpoint_at = now.after(self.checkpoint_delay);
+        self.drive.checkpointed(complete);
+        self.checkpoint_at = now.after(self.drive.delay().unwrap_or(self.checkpoint_delay));
         self.others.checkpointed();
         // Only a hand-over now reaches mark 0, from which the next writer may restart the log.
         self.poked = true;
@@ -154,6 +160,15 @@ impl Pace {
     /// Whether a look is owed: after a checkpoint, or because the last one was cut.
     pub(super) fn look_is_pending(&self) -> bool {
         self.poked
+    }
+
+    /// A look that was to begin the log anew has ended.
+    pub(super) fn drove(&mut self, now: Instant, restarts: bool) {
+        self.drive.drove(restarts);
+        if !restarts {
+            self.checkpoint_delay = (self.checkpoint_delay * 2).min(CHECKPOINT_DELAY_MAX);
+            self.checkpoint_at = now.after(self.checkpoint_delay);
+        }
     }
 
     /// When a pin that the budget holds is told.
@@ -213,7 +228,9 @@ impl Follow {
             return Some(self.pace.looked_at);
         }
         let gap = (self.pace.limits.max_interval / 4).clamp(LOOK_GAP_MIN, LOOK_GAP_MAX);
-        let after = if self.pace.poked {
+        let after = if self.restarts_next() {
+            Duration::ZERO
+        } else if self.pace.poked {
             gap
         } else if !self.pace.backfilled && self.pace.wal_frames > 0 {
             HAND_OVER_INTERVAL
@@ -227,6 +244,11 @@ impl Follow {
     pub(super) fn measure_at(&self) -> Option<Instant> {
         let blind = self.job.is_none() && self.look_at().is_none() && self.stop.is_none();
         blind.then(|| self.pace.measured_at.after(POLL_INTERVAL))
+    }
+
+    /// Whether the next look keeps the writers out: right behind one that left little to be read.
+    fn restarts_next(&self) -> bool {
+        self.pace.drive.is_ready() && !self.pace.look_first && !self.pace.has_more() && self.stop.is_none()
     }
 
     /// Notes whether the budget holds the pin.
@@ -276,14 +298,15 @@ impl Follow {
             if self.unsent.is_none() && self.slot.is_none() {
                 self.pace.spilled = false;
             }
+            let restarts = self.restarts_next();
             self.pace.look_begins();
             let id = cx.source(SourceJob::Look {
                 from: self.position.wal,
                 pages_before: self.position.pages,
                 bytes_max: self.room(),
-                hand_over: true,
+                hand_over: if restarts { HandOver::Restart } else { HandOver::Allowed },
             });
-            self.job = Some((id, Job::Look));
+            self.job = Some((id, if restarts { Job::Restart } else { Job::Look }));
         } else if self.measure_at().is_some_and(|due| due <= cx.now.mono) {
             self.pace.measured_at = cx.now.mono;
             self.job = Some((cx.source(SourceJob::Measure), Job::Measure));

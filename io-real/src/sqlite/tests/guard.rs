@@ -3,6 +3,7 @@
 use super::world::World;
 use crate::sqlite::connection::lock_of;
 use crate::sqlite::raw::{ShmLock, shm_lock};
+use engine::replicate::HandOver;
 use rusqlite::Connection;
 
 /// The reader slots that a checkpoint could have for itself now, besides slot 0.
@@ -94,8 +95,8 @@ fn a_transaction_beyond_the_budget_after_a_rest_is_read_whole() {
     .unwrap();
     app.execute("INSERT INTO t (b) VALUES (2)", []).unwrap();
     // The helper reads the frames through an object and compares.
-    assert!(!world.try_look(50_000, true).unwrap().handed_over);
-    assert!(world.try_look(50_000, true).unwrap().handed_over);
+    assert!(!world.try_look(50_000, HandOver::Allowed).unwrap().handed_over);
+    assert!(world.try_look(50_000, HandOver::Allowed).unwrap().handed_over);
     world.assert_same();
 }
 

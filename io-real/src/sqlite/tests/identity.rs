@@ -1,5 +1,5 @@
 use super::world::World;
-use engine::replicate::{CheckpointMode, SourceAnswer, SourceError, SourceJob};
+use engine::replicate::{CheckpointMode, HandOver, SourceAnswer, SourceError, SourceJob};
 use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ fn rename_over_the_database_is_seen_before_a_checkpoint_of_ours() {
     let restored = fs::read(&backup).unwrap();
     fs::rename(backup, world.path()).unwrap();
     assert_replaced(checkpoint(&mut world, CheckpointMode::Passive));
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     assert!(restored == fs::read(world.path()).unwrap(), "the restored file is as it was");
 }
 
@@ -70,17 +70,17 @@ fn rename_together_with_a_checkpoint_is_seen() {
     let (mut world, app) = followed();
     app.execute_batch("PRAGMA wal_checkpoint(passive)").unwrap();
     fs::rename(backup(&world), world.path()).unwrap();
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
 }
 
 #[test]
 fn foreign_write_is_not_forgotten_when_a_checkpoint_follows() {
     let (mut world, app) = followed();
     assert!(Command::new("touch").arg(world.path()).status().unwrap().success());
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     app.execute("INSERT INTO t (b) VALUES (3)", []).unwrap();
     app.execute_batch("PRAGMA wal_checkpoint(passive)").unwrap();
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     assert_replaced(checkpoint(&mut world, CheckpointMode::Passive));
 }
 
@@ -88,7 +88,7 @@ fn foreign_write_is_not_forgotten_when_a_checkpoint_follows() {
 fn database_that_is_gone_was_replaced() {
     let (mut world, _app) = followed();
     fs::remove_file(world.path()).unwrap();
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     assert_eq!(world.try_open(), Err(SourceError::Missing));
 }
 
@@ -103,7 +103,7 @@ fn companion_files_may_not_vanish_or_change() {
             if recreate {
                 fs::write(&path, content).unwrap();
             }
-            assert_replaced(world.try_look(u64::MAX, true));
+            assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
             assert_replaced(checkpoint(&mut world, CheckpointMode::Passive));
         }
     }
@@ -116,9 +116,9 @@ fn replaced_stays_replaced_until_opened_again() {
     let aside = world.dir.path().join("aside.db");
     fs::rename(world.path(), &aside).unwrap();
     cp(&backup, &world.path());
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     fs::rename(&aside, world.path()).unwrap();
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     assert_replaced(world.survey(None));
     assert_replaced(checkpoint(&mut world, CheckpointMode::Passive));
     world.start();
@@ -167,7 +167,7 @@ fn link_that_points_elsewhere_is_another_database() {
     let backup = backup(&world);
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(backup, &link).unwrap();
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn copy_behind_a_checkpoint_of_the_application_is_seen() {
         app.execute_batch(&format!("PRAGMA wal_checkpoint({mode})")).unwrap();
         drop(app);
         cp(&earlier, &world.path());
-        assert_replaced(world.try_look(u64::MAX, true));
+        assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
         assert_replaced(checkpoint(&mut world, CheckpointMode::Truncate));
         assert!(fs::read(&earlier).unwrap() == fs::read(world.path()).unwrap(), "{mode}: it was written to");
     }
@@ -201,7 +201,7 @@ fn copy_behind_a_restart_of_the_log_is_seen() {
     app.execute("INSERT INTO t (b) VALUES (3)", []).unwrap();
     drop(app);
     cp(&earlier, &world.path());
-    assert_replaced(world.try_look(u64::MAX, true));
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     assert_replaced(checkpoint(&mut world, CheckpointMode::Truncate));
     assert!(fs::read(&earlier).unwrap() == fs::read(world.path()).unwrap(), "it was written to");
 }

@@ -1,5 +1,5 @@
 use super::world::{World, image};
-use engine::replicate::{SourceAnswer, SourceError, SourceJob, TailPlace};
+use engine::replicate::{HandOver, SourceAnswer, SourceError, SourceJob, TailPlace};
 use engine::types::{FrameChecksum, Pgno};
 use rusqlite::Connection;
 
@@ -45,7 +45,7 @@ fn tail_is_cut_at_a_commit_and_the_anchor_stays() {
     }
     let mut looks = 0;
     loop {
-        let looked = world.try_look(40_000, true).unwrap();
+        let looked = world.try_look(40_000, HandOver::Allowed).unwrap();
         let Some(tail) = looked.tail else { break };
         let bytes = tail.pages.len() * 4096;
         assert!(bytes <= 40_000, "{bytes} bytes");
@@ -70,12 +70,12 @@ fn transaction_beyond_the_budget_is_given_as_frames() {
     .unwrap();
     app.execute("INSERT INTO t (b) VALUES (1)", []).unwrap();
     // The helper reads the frames through an object and compares.
-    let looked = world.try_look(50_000, true).unwrap();
+    let looked = world.try_look(50_000, HandOver::Allowed).unwrap();
     let tail = looked.tail.unwrap();
     assert!(!looked.handed_over && tail.pages.len() > 400);
     assert!(tail.pages.values().all(|page| matches!(page.place, TailPlace::Frame(_))));
     assert!(tail.end.frames < looked.snapshot.end.frames, "only the transaction that does not fit");
-    assert!(world.try_look(50_000, true).unwrap().handed_over);
+    assert!(world.try_look(50_000, HandOver::Allowed).unwrap().handed_over);
     world.assert_same();
 }
 
@@ -85,7 +85,7 @@ fn look_without_hand_over_keeps_the_anchor() {
     let app = world.app_with_table();
     world.start();
     app.execute("INSERT INTO t (b) VALUES (1)", []).unwrap();
-    assert!(!world.try_look(u64::MAX, false).unwrap().handed_over);
+    assert!(!world.try_look(u64::MAX, HandOver::Never).unwrap().handed_over);
     // The anchor still holds the log: it cannot be emptied, nor can it be restarted.
     let (busy, log): (i64, i64) =
         app.query_row("PRAGMA wal_checkpoint(truncate)", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -101,11 +101,11 @@ fn another_chain_at_the_position_is_a_bad_frame() {
     world.start();
     let right = world.replica.position;
     world.replica.position.checksum = FrameChecksum(1, 2);
-    assert!(matches!(world.try_look(u64::MAX, true), Err(SourceError::BadFrame { .. })));
+    assert!(matches!(world.try_look(u64::MAX, HandOver::Allowed), Err(SourceError::BadFrame { .. })));
     app.execute("INSERT INTO t (b) VALUES (1)", []).unwrap();
-    assert!(matches!(world.try_look(u64::MAX, true), Err(SourceError::BadFrame { .. })));
+    assert!(matches!(world.try_look(u64::MAX, HandOver::Allowed), Err(SourceError::BadFrame { .. })));
     world.replica.position.frames = right.frames + 100;
-    assert!(matches!(world.try_look(u64::MAX, true), Err(SourceError::BadFrame { .. })));
+    assert!(matches!(world.try_look(u64::MAX, HandOver::Allowed), Err(SourceError::BadFrame { .. })));
     world.replica.position = right;
     world.look();
     world.assert_same();
@@ -152,7 +152,7 @@ fn waiting_truncate_gets_through_while_we_hand_over() {
         waiting.query_row("PRAGMA wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0)).unwrap()
     });
     while !done.is_finished() {
-        match world.try_look(u64::MAX, true) {
+        match world.try_look(u64::MAX, HandOver::Allowed) {
             Ok(_) | Err(SourceError::Busy) => std::thread::yield_now(),
             Err(e) => panic!("{e:?}"),
         }
@@ -211,7 +211,7 @@ fn new_pages_without_frames_are_read_as_sqlite_reads_them() {
             app.execute("INSERT INTO t (b) VALUES (randomblob(9000))", []).unwrap();
         }
         let expected = if cut { None } else { Some(image(&app)) };
-        let looked = world.try_look(if cut { 3 * 4096 } else { u64::MAX }, true).unwrap();
+        let looked = world.try_look(if cut { 3 * 4096 } else { u64::MAX }, HandOver::Allowed).unwrap();
         let tail = looked.tail.unwrap();
         assert_eq!(cut, tail.end != looked.snapshot.end, "{place}");
         assert_eq!(tail.commit, small + 9);
@@ -253,7 +253,7 @@ fn new_pages_beyond_the_budget_stay_where_they_are() {
     app.execute_batch("DELETE FROM t; VACUUM").unwrap();
     world.look();
     grow_without_frames(&app, world.replica.pages.len() as u32 + 9);
-    let looked = world.try_look(3 * 4096, true).unwrap();
+    let looked = world.try_look(3 * 4096, HandOver::Allowed).unwrap();
     let places: Vec<_> = looked.tail.unwrap().pages.into_values().map(|page| page.place).collect();
     assert!(places.iter().any(|place| matches!(place, TailPlace::Memory(_))));
     assert!(places.iter().any(|place| !matches!(place, TailPlace::Memory(_))));
@@ -267,7 +267,7 @@ fn look_after_close_is_an_error_and_opening_again_works() {
     let app = world.app_with_table();
     world.start();
     world.session.run(SourceJob::Close).unwrap();
-    assert!(matches!(world.try_look(0, true), Err(SourceError::Io(_))));
+    assert!(matches!(world.try_look(0, HandOver::Allowed), Err(SourceError::Io(_))));
     app.execute("INSERT INTO t (b) VALUES (1)", []).unwrap();
     world.start();
     world.assert_same();

@@ -1,5 +1,5 @@
 use super::world::{World, session};
-use engine::replicate::{SourceAnswer, SourceError, SourceJob};
+use engine::replicate::{HandOver, SourceAnswer, SourceError, SourceJob};
 use rusqlite::Connection;
 use std::fs;
 use std::process::Command;
@@ -137,7 +137,7 @@ fn nothing_but_the_lock_file_is_left_behind_and_nothing_is_checkpointed() {
 fn work_without_an_open_database_is_an_error() {
     let mut world = World::new();
     assert!(matches!(world.survey(None), Err(SourceError::Io(_))));
-    assert!(matches!(world.try_look(0, true), Err(SourceError::Io(_))));
+    assert!(matches!(world.try_look(0, HandOver::Allowed), Err(SourceError::Io(_))));
 }
 
 /// Root may do anything, so the test runs itself again as nobody.

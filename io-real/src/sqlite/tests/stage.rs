@@ -1,7 +1,7 @@
 use super::world::{World, header, image_header};
 use crate::sqlite::Progress;
 use engine::ltx::{Header, read_any};
-use engine::replicate::{PageSet, PinnedPages, Select, SourceError, SourceJob, Surveyed};
+use engine::replicate::{HandOver, PageSet, PinnedPages, Select, SourceError, SourceJob, Surveyed};
 use engine::types::{Checksum, LockByte, PageSize, Pgno};
 use std::collections::BTreeMap;
 
@@ -86,9 +86,9 @@ fn stager_does_not_survive_its_anchor() {
     let mut out = Vec::new();
     assert_eq!(stager.step(&mut world.session, &mut out), Ok(Progress::More));
     app.execute("INSERT INTO t (b) VALUES (1)", []).unwrap();
-    world.try_look(u64::MAX, false).unwrap();
+    world.try_look(u64::MAX, HandOver::Never).unwrap();
     assert_eq!(stager.step(&mut world.session, &mut out), Ok(Progress::More));
-    world.try_look(u64::MAX, true).unwrap();
+    world.try_look(u64::MAX, HandOver::Allowed).unwrap();
     assert!(matches!(stager.step(&mut world.session, &mut out), Err(SourceError::Unstable(_))));
 }
 

@@ -1,7 +1,7 @@
 //! The hand-over under a random application: the replica always is what SQLite reads.
 
 use super::world::{Dice, World};
-use engine::replicate::{CheckpointMode, SourceAnswer, SourceError, SourceJob};
+use engine::replicate::{CheckpointMode, HandOver, SourceAnswer, SourceError, SourceJob};
 use rusqlite::{Connection, ErrorCode};
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -67,7 +67,9 @@ fn follow(seed: u64, page_size: u32, auto_vacuum: &str, steps: u32) -> u32 {
             2 => {
                 let budget = [0, 3000, 40_000, u64::MAX][dice.roll(4) as usize];
                 let before = world.replica.position;
-                let looked = world.try_look(budget, dice.roll(4) > 0).unwrap();
+                let hand_over = [HandOver::Never, HandOver::Allowed, HandOver::Allowed, HandOver::Restart]
+                    [dice.roll(4) as usize];
+                let looked = world.try_look(budget, hand_over).unwrap();
                 restarts += u32::from(world.replica.position.salts != before.salts);
                 if world.replica.position == looked.snapshot.end {
                     world.assert_same();
@@ -130,7 +132,7 @@ fn replica_follows_writers_that_do_not_wait() {
             .collect();
         while writers.iter().any(|writer| !writer.is_finished()) {
             let before = world.replica.position.salts;
-            let looked = world.try_look(1 << 20, true);
+            let looked = world.try_look(1 << 20, HandOver::Allowed);
             if !matches!(looked, Ok(_) | Err(SourceError::Busy)) {
                 failed.store(true, Ordering::Relaxed);
                 panic!("{looked:?}");
@@ -172,7 +174,7 @@ fn replica_follows_processes_that_are_killed() {
     let (mut restarts, mut frames) = (0, 0);
     for look in 1..=4000_u32 {
         let before = world.replica.position;
-        let looked = world.try_look(1 << 20, true);
+        let looked = world.try_look(1 << 20, HandOver::Allowed);
         assert!(matches!(looked, Ok(_) | Err(SourceError::Busy)), "{looked:?}");
         let after = world.replica.position;
         restarts += u32::from(after.salts != before.salts);
@@ -195,7 +197,7 @@ fn replica_follows_processes_that_are_killed() {
         writer.kill().unwrap();
         writer.wait().unwrap();
     }
-    while !matches!(world.try_look(u64::MAX, true), Ok(looked) if looked.handed_over) {}
+    while !matches!(world.try_look(u64::MAX, HandOver::Allowed), Ok(looked) if looked.handed_over) {}
     world.assert_same();
     assert!(frames > 50 && restarts > 3, "{frames} tails, {restarts} restarts: this proves little");
 }

@@ -5,8 +5,8 @@ use crate::sqlite::{Session, SessionConfig};
 use engine::db::{Fingerprint, PageSums, page_checksum};
 use engine::ltx::{Chain, Header, WalSpan, read_any};
 use engine::replicate::{
-    Looked, Opened, PageSet, PinnedPages, Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed,
-    Tail, TailPlace,
+    HandOver, Looked, Opened, PageSet, PinnedPages, Select, Snapshot, SourceAnswer, SourceError, SourceJob,
+    Surveyed, Tail, TailPlace,
 };
 use engine::types::{Checksum, LockByte, NodeId, PageSize, Pgno, Timestamp, Txid, TxidRange, WalPosition};
 use rusqlite::Connection;
@@ -92,11 +92,11 @@ impl World {
 
     /// A look without limits.
     pub(super) fn look(&mut self) -> Looked {
-        self.try_look(u64::MAX, true).unwrap()
+        self.try_look(u64::MAX, HandOver::Allowed).unwrap()
     }
 
     /// Looks from where the replica is, and applies what was found.
-    pub(super) fn try_look(&mut self, bytes_max: u64, hand_over: bool) -> Result<Looked, SourceError> {
+    pub(super) fn try_look(&mut self, bytes_max: u64, hand_over: HandOver) -> Result<Looked, SourceError> {
         let pages_before = self.replica.pages.len() as u32;
         let from = self.replica.position;
         let answer = self.session.run(SourceJob::Look { from, pages_before, bytes_max, hand_over })?;
