@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test is the report")]
 
 mod restorable;
+mod served;
 
 use engine::key::{Layout, ObjectKey, Place};
 use engine::restore::{PlanError, ReadLimits, Target};
@@ -13,13 +14,14 @@ use io_real::port::Store;
 use io_real::restore::{
     Catalog, Event, IfExists, Limits, Output, OutputError, Proof, RestoreError, Restored, Restorer,
 };
-use io_real::store::{Secret, StoreOptions, StoreUrl, open};
+use io_real::store::{StoreOptions, StoreUrl, open};
 use restorable::{LOCK, Replica, chain, fixtures, slot, snapshot, txid};
+use served::options;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
-use tests::s3::{ACCESS_KEY, Fault, Operation, Rule, S3Server, SECRET_KEY};
+use tests::s3::{Fault, Operation, Rule, S3Server};
 
 /// A replica in a store of some kind, and room for outputs.
 struct World {
@@ -43,14 +45,7 @@ impl World {
 
     fn s3() -> World {
         let server = S3Server::start(&["bucket"]);
-        let options = StoreOptions {
-            endpoint: Some(server.endpoint()),
-            access_key_id: Some(ACCESS_KEY.to_owned()),
-            secret_access_key: Some(Secret::new(SECRET_KEY)),
-            timeout: Duration::from_secs(5),
-            ..StoreOptions::default()
-        };
-        let store = open(&StoreUrl::parse("s3://bucket/pre").unwrap(), &options).unwrap();
+        let store = open(&StoreUrl::parse("s3://bucket/pre").unwrap(), &options(&server)).unwrap();
         World::new(Layout::S3, store, Some(server), tempfile::tempdir().unwrap())
     }
 

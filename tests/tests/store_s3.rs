@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod served;
 
 use bytes::Bytes;
 use contract::World;
@@ -15,7 +16,7 @@ use io_real::store::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tests::s3::{ACCESS_KEY, Fault, Operation, Rule, S3Server, SECRET_KEY};
+use tests::s3::{Fault, Operation, Rule, S3Server};
 
 struct S3World {
     server: S3Server,
@@ -23,14 +24,7 @@ struct S3World {
 }
 
 fn options(server: &S3Server) -> StoreOptions {
-    StoreOptions {
-        endpoint: Some(server.endpoint()),
-        region: Some("eu-west-3".to_owned()),
-        access_key_id: Some(ACCESS_KEY.to_owned()),
-        secret_access_key: Some(Secret::new(SECRET_KEY)),
-        timeout: Duration::from_millis(700),
-        ..StoreOptions::default()
-    }
+    StoreOptions { timeout: Duration::from_millis(700), ..served::options(server) }
 }
 
 fn store_at(url: &str, options: &StoreOptions) -> Arc<dyn Store> {

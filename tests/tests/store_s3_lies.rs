@@ -2,24 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod served;
+
 use bytes::Bytes;
 use engine::store::{Attributes, Condition, Fatal, StoreError};
 use io_real::port::{Listing, Store};
-use io_real::store::{Secret, StoreOptions, StoreUrl, open};
+use io_real::store::{StoreUrl, open};
+use served::options;
 use std::sync::Arc;
-use std::time::Duration;
-use tests::s3::{ACCESS_KEY, Fault, Operation, Rule, S3Server, SECRET_KEY};
+use tests::s3::{Fault, Operation, Rule, S3Server};
 
 fn scene() -> (S3Server, Arc<dyn Store>) {
     let server = S3Server::start(&["bucket"]);
-    let options = StoreOptions {
-        endpoint: Some(server.endpoint()),
-        access_key_id: Some(ACCESS_KEY.to_owned()),
-        secret_access_key: Some(Secret::new(SECRET_KEY)),
-        timeout: Duration::from_secs(5),
-        ..StoreOptions::default()
-    };
-    let store = open(&StoreUrl::parse("s3://bucket/p").unwrap(), &options).unwrap();
+    let store = open(&StoreUrl::parse("s3://bucket/p").unwrap(), &options(&server)).unwrap();
     (server, store)
 }
 
