@@ -83,7 +83,7 @@ impl Database {
             return;
         }
         let last = local.confirmed.map(|c| c.txid);
-        let history = manifest.as_ref().map(|manifest| manifest.database);
+        let history = manifest.as_ref().map(|seen| seen.manifest.database);
         let known = head.map(|(head, _)| head);
         let origin = Origin::new(local.restored.take(), &mut local.sums, history, known.as_ref());
         let place = Box::new(Place { local, manifest, listing, head: known, origin, seen });
@@ -271,6 +271,10 @@ impl Database {
         // It counts, and claims that count are never deleted.
         self.claim = None;
         self.known.clone_from(&place.seen.object);
+        if let Some(seen) = place.manifest.take() {
+            self.rewrite.follows(cx, &seen, &place.local.own);
+        }
+        self.rewrite.on_occasion(cx);
         // From here on the page checksums are in memory: a listing of many objects need not be.
         place.listing = PlaceListing::default();
         self.announce(cx, &then.head);

@@ -20,6 +20,7 @@ mod event;
 mod fleet;
 mod follow;
 mod head;
+mod manifest;
 mod notice;
 mod origin;
 mod pages;

@@ -140,7 +140,7 @@ pub struct Fenced {
     pub at: Option<Timestamp>,
     /// That writer's host, where the manifest names it: each life of a host has an id of its own.
     pub host: Option<String>,
-    /// Else the host that claimed the place, if it is not this one: mostly an earlier life of the writer.
+    /// Else the host that claimed the place last, if it is not this one: mostly an earlier life of the writer.
     pub claimed_by: Option<String>,
     /// Whether this database equals the place's newest state; `None`: not known.
     pub identical: Option<bool>,

@@ -1,12 +1,14 @@
 //! Two writers, one place.
 
+use super::manifest::is_rewrite;
 use super::source::{FakeDatabase, page};
 use super::store::slot_key;
-use super::world::{A, B, SECOND, World};
+use super::world::{A, B, Fate, SECOND, World};
 use engine::ltx::Header;
 use engine::replicate::{
     Event, Fenced, Notice, PageSet, SourceError, SourceJob, Status, StoreRequest, TakeOver,
 };
+use engine::store::StoreError;
 use engine::types::{PageSize, Pgno, Timestamp, Txid, TxidRange};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -75,6 +77,11 @@ fn if_identical_refuses_another_database() {
 #[test]
 fn host_of_the_claim_is_not_named_for_the_head_of_another_life() {
     let mut world = World::following();
+    // The manifest goes on naming A.
+    world.on_store = Box::new(|_, request| match is_rewrite(request) {
+        true => Fate::Fails(StoreError::Retryable("busy".into())),
+        false => Fate::Answered,
+    });
     world.add(B, "a", FakeDatabase::new(2, 10), |config| config.take_over = TakeOver::Always);
     world.run_for(5 * SECOND);
     world.commit(A, &[3]);

@@ -224,7 +224,7 @@ impl Account {
             .cause(format!("the newest slot was written by {by}{host}{at}"))
             .cause(identical);
         if let Some(host) = &fenced.claimed_by {
-            failure = failure.cause(format!("the place was first claimed by host {host}"));
+            failure = failure.cause(format!("the place was claimed by host {host}"));
         }
         if let Some(from) = fenced.restored {
             failure = failure.cause(restored(from, fenced.txid));
