@@ -71,7 +71,7 @@ impl Database {
             local.sums = Some(newer);
         }
         if let Some(claim) = self.claim.take()
-            && seen.head > Some(claim.key.max())
+            && seen.object.as_ref().is_some_and(|newest| newest.key != claim.key)
             && is_dead(&listing, claim.key, cx.config.modified_is)
             // Without conditions the deletion could take what another wrote there.
             && cx.config.conditional_writes
