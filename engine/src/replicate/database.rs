@@ -60,6 +60,8 @@ pub(super) struct Database {
     /// What keeps the source from being opened, as it was told, and the attempts since.
     pub(super) trouble: Option<(SourceError, Backoff)>,
     pub(super) doubts: Doubts,
+    /// It was told that the clock is behind the newest slot.
+    pub(super) clock_told: bool,
     pub(super) stop_requested: bool,
 }
 
@@ -145,6 +147,7 @@ impl Database {
             rewrite: Rewrite::default(),
             trouble: None,
             doubts: Doubts::default(),
+            clock_told: false,
             stop_requested: false,
         }
     }
@@ -288,8 +291,11 @@ impl Database {
                 if self.stop_requested {
                     follow.request_stop();
                 }
+                let head = follow.head().timestamp;
                 if let Some(end) = follow.advance(&mut cx) {
                     self.follow_ended(&mut cx, end);
+                } else {
+                    self.compare_clock(&mut cx, head);
                 }
             }
             Phase::Waiting { .. } if self.stop_requested => self.stop_waiting(&mut cx),

@@ -82,6 +82,9 @@ impl Database {
             self.phase = Phase::Withdrawing(Retrying::start(cx, request));
             return;
         }
+        if let Some((head, _)) = &head {
+            self.compare_clock(cx, head.timestamp);
+        }
         let last = local.confirmed.map(|c| c.txid);
         let history = manifest.as_ref().map(|seen| seen.manifest.database);
         let known = head.map(|(head, _)| head);

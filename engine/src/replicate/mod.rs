@@ -8,6 +8,7 @@ mod backoff;
 mod catchup;
 mod chain;
 mod claim;
+mod clock;
 mod command;
 mod config;
 mod context;

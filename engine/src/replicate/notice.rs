@@ -3,6 +3,7 @@
 use super::event::SourceError;
 use crate::store::StoreError;
 use crate::types::{NodeId, Timestamp, Txid};
+use std::time::Duration;
 
 /// The state of one database, as `status` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,13 @@ pub enum Notice {
     BudgetSpent {
         /// What this database may take.
         bytes_max: u64,
+    },
+    /// The newest slot's time is far ahead of this host's clock: told once.
+    ClockBehind {
+        /// That time.
+        head: Timestamp,
+        /// How far it is ahead.
+        ahead: Duration,
     },
     /// The local state is in trouble; it is retried.
     State {

@@ -82,7 +82,7 @@ impl Ledger {
                 account.trouble = None;
             }
             Notice::Healed { .. } | Notice::EnteredWalMode => account.trouble = None,
-            Notice::BudgetSpent { .. } | Notice::LogLetGo { .. } => {}
+            Notice::BudgetSpent { .. } | Notice::LogLetGo { .. } | Notice::ClockBehind { .. } => {}
             Notice::Store { error, key, .. } => {
                 account.failed(now, What::Store(error.clone(), key.clone()));
             }
