@@ -137,6 +137,18 @@ fn the_command_to_continue_reaches_the_same_store_and_place() {
 }
 
 #[test]
+fn a_refusal_names_the_host_that_took_the_place_over() {
+    let world = World::new();
+    let _writer = world.database("app.db");
+    assert_eq!(exit_code(&world.once(&["app.db"])), 0);
+    let took_over = world.once(&["app.db", "--state-dir", "second", "--take-over"]);
+    assert_eq!(exit_code(&took_over), 0, "{}", stderr(&took_over));
+    let fenced = world.once(&["app.db"]);
+    assert_eq!(exit_code(&fenced), 5);
+    assert!(stderr(&fenced).contains(" on host "), "{}", stderr(&fenced));
+}
+
+#[test]
 fn once_ends_with_the_gravest_of_several_failures_and_syncs_the_others() {
     let world = World::new();
     let _writer = world.database("app.db");

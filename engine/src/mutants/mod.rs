@@ -109,6 +109,8 @@ mutants! {
     ReplacedFileHeld = "replaced-file-held",
     /// An orderly end waits for nothing.
     StopWithoutDraining = "stop-without-draining",
+    /// After a take-over the manifest still names the writer before.
+    ManifestNotRewritten = "manifest-not-rewritten",
 }
 
 #[cfg(feature = "mutants")]

@@ -11,7 +11,7 @@ use super::tail::live_bytes;
 use super::upload::{Upload, UploadEnd};
 use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
-use crate::types::{Instant, Now};
+use crate::types::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -154,14 +154,11 @@ impl Catchup {
             self.claim.clone_from(&seen.object);
         }
         match end {
-            UploadEnd::Done { mut seen } => match self.rest.pop_front() {
+            UploadEnd::Done { seen } => match self.rest.pop_front() {
                 Some(draft) => {
                     self.has_sent = true;
-                    if self.upload.is_claim() {
-                        // Nothing is built on a claim before the place was looked at again.
-                        seen.at = Now::default();
-                    }
-                    self.upload = Upload::start(cx, draft, seen);
+                    let start = if self.upload.is_claim() { Upload::start_on_claim } else { Upload::start };
+                    self.upload = start(cx, draft, seen);
                     None
                 }
                 None => Some(CatchupEnd::Follow(Box::new(self.then.take().expect("ends once")), seen)),

@@ -4,12 +4,12 @@ use super::backoff::Backoff;
 use super::command::{RequestId, StoreRequest};
 use super::context::Context;
 use super::event::StoreAnswer;
+use super::manifest::{SeenManifest, first_claim, put};
 use super::notice::Notice;
 use super::state::LocalState;
-use crate::manifest::{Manifest, ManifestError, WriterClaim};
-use crate::store::{Attributes, Condition, StoreError};
+use crate::manifest::{Manifest, ManifestError};
+use crate::store::{Condition, StoreError};
 use crate::types::{Instant, NodeId};
-use bytes::Bytes;
 
 /// The sub-machine.
 #[derive(Debug)]
@@ -35,18 +35,15 @@ enum Next {
 pub(super) enum ClaimEnd {
     /// Its creator is this host.
     Ours,
-    Anothers(Manifest),
+    Anothers(SeenManifest),
     TooNew(u32),
     /// The place is changing.
     Relist,
 }
 
 impl Claim {
-    pub(super) fn start(cx: &mut Context<'_>, local: &LocalState, manifest: Option<&Manifest>) -> Claim {
-        let step = match manifest {
-            Some(_) => read(cx),
-            None => create(cx),
-        };
+    pub(super) fn start(cx: &mut Context<'_>, local: &LocalState, has_manifest: bool) -> Claim {
+        let step = if has_manifest { read(cx) } else { create(cx) };
         Claim { own: local.own.clone(), step, backoff: Backoff::default() }
     }
 
@@ -101,7 +98,7 @@ impl Claim {
             }
             (Step::Reading(_), Ok(StoreAnswer::Got(got))) => match Manifest::decode(&got.bytes) {
                 Ok(manifest) if self.own.contains(&manifest.writer.id) => Some(ClaimEnd::Ours),
-                Ok(manifest) => Some(ClaimEnd::Anothers(manifest)),
+                Ok(manifest) => Some(ClaimEnd::Anothers(SeenManifest { manifest, etag: got.etag })),
                 Err(ManifestError::Newer { format }) => {
                     Some(ClaimEnd::TooNew(u32::try_from(format).unwrap_or(u32::MAX)))
                 }
@@ -139,20 +136,8 @@ impl Claim {
 }
 
 fn create(cx: &mut Context<'_>) -> Step {
-    let config = cx.config;
-    let manifest = Manifest {
-        database: config.database,
-        writer: WriterClaim { id: config.node, host: config.host.clone(), time: cx.now.wall },
-        store: config.store_name.clone(),
-        l0_ms: u64::try_from(config.l0_retention.as_millis()).unwrap_or(u64::MAX),
-        objects: Vec::new(),
-    };
-    Step::Creating(cx.store(StoreRequest::Put {
-        key: config.place.manifest_key(),
-        body: Bytes::from(manifest.encode()),
-        attributes: Attributes::default(),
-        condition: Condition::IfAbsent,
-    }))
+    let body = first_claim(cx).encode().into();
+    Step::Creating(put(cx, body, Condition::IfAbsent))
 }
 
 fn read(cx: &mut Context<'_>) -> Step {

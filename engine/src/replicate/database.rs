@@ -20,6 +20,7 @@ use super::ending::Ending;
 use super::event::{SourceAnswer, SourceError, StateError, StoreAnswer};
 use super::follow::Follow;
 use super::head::Head;
+use super::manifest::{Rewrite, SeenManifest};
 use super::notice::{HealReason, Notice, Status};
 use super::origin::Origin;
 use super::plan::Goal;
@@ -29,7 +30,6 @@ use super::sighting::{SeenObject, Sighting};
 use super::start::Start;
 use super::state::{CachedSums, LocalState};
 use crate::key::PlaceListing;
-use crate::manifest::Manifest;
 use crate::store::StoreError;
 use crate::types::{Instant, Now, Txid};
 
@@ -55,9 +55,13 @@ pub(super) struct Database {
     pub(super) claim: Option<SeenObject>,
     /// The newest object of this life.
     pub(super) known: Option<SeenObject>,
+    /// What the manifest should say instead.
+    pub(super) rewrite: Rewrite,
     /// What keeps the source from being opened, as it was told, and the attempts since.
     pub(super) trouble: Option<(SourceError, Backoff)>,
     pub(super) doubts: Doubts,
+    /// It was told that the clock is behind the newest slot.
+    pub(super) clock_told: bool,
     pub(super) stop_requested: bool,
 }
 
@@ -91,7 +95,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) local: LocalState,
-    pub(super) manifest: Option<Manifest>,
+    /// `None` as well once it was followed from.
+    pub(super) manifest: Option<SeenManifest>,
     pub(super) listing: PlaceListing,
     pub(super) head: Option<Head>,
     /// What a restore to the database's path said of its file.
@@ -139,8 +144,10 @@ impl Database {
             damaged: None,
             claim: None,
             known: None,
+            rewrite: Rewrite::default(),
             trouble: None,
             doubts: Doubts::default(),
+            clock_told: false,
             stop_requested: false,
         }
     }
@@ -227,6 +234,8 @@ impl Database {
         let config = self.config.clone();
         let mut cx = Context { now, db: self.id, config: &config, out };
         match &mut self.phase {
+            // Of no phase: following may have ended, or begun anew, since it was sent.
+            _ if self.rewrite.awaits(id) => self.rewrite.answered(&mut cx, result),
             Phase::Start(start) if start.awaits(id) => {
                 if let Some(end) = start.store(&mut cx, result) {
                     self.started(&mut cx, end);
@@ -251,8 +260,11 @@ impl Database {
                 }
             }
             Phase::Follow(follow, _) if follow.awaits(id) => {
-                if let Some(end) = follow.store(&mut cx, result) {
-                    self.follow_ended(&mut cx, end);
+                let was_listing = follow.is_listing();
+                match follow.store(&mut cx, result) {
+                    Some(end) => self.follow_ended(&mut cx, end),
+                    None if was_listing && !follow.is_listing() => self.rewrite.on_occasion(&mut cx),
+                    None => {}
                 }
             }
             _ => {}
@@ -279,8 +291,11 @@ impl Database {
                 if self.stop_requested {
                     follow.request_stop();
                 }
+                let head = follow.head().timestamp;
                 if let Some(end) = follow.advance(&mut cx) {
                     self.follow_ended(&mut cx, end);
+                } else {
+                    self.compare_clock(&mut cx, head);
                 }
             }
             Phase::Waiting { .. } if self.stop_requested => self.stop_waiting(&mut cx),

@@ -71,7 +71,7 @@ impl Database {
             local.sums = Some(newer);
         }
         if let Some(claim) = self.claim.take()
-            && seen.head > Some(claim.key.max())
+            && seen.object.as_ref().is_some_and(|newest| newest.key != claim.key)
             && is_dead(&listing, claim.key, cx.config.modified_is)
             // Without conditions the deletion could take what another wrote there.
             && cx.config.conditional_writes
@@ -82,7 +82,10 @@ impl Database {
             self.phase = Phase::Withdrawing(Retrying::start(cx, request));
             return;
         }
-        let history = manifest.as_ref().map(|manifest| manifest.database);
+        if let Some((head, _)) = &head {
+            self.compare_clock(cx, head.timestamp);
+        }
+        let history = manifest.as_ref().map(|seen| seen.manifest.database);
         let known = head.map(|(head, _)| head);
         let origin = Origin::new(local.restored.take(), &mut local.sums, history, known.as_ref());
         let place = Box::new(Place { local, manifest, listing, head: known, origin, seen });
@@ -272,6 +275,10 @@ impl Database {
         // It counts, and claims that count are never deleted.
         self.claim = None;
         self.known.clone_from(&place.seen.object);
+        if let Some(seen) = place.manifest.take() {
+            self.rewrite.follows(cx, &seen, &place.local.own);
+        }
+        self.rewrite.on_occasion(cx);
         // From here on the page checksums are in memory: a listing of many objects need not be.
         place.listing = PlaceListing::default();
         self.announce(cx, &then.head);

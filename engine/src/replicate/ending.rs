@@ -164,14 +164,14 @@ impl Database {
         (identical, restored): (Option<bool>, Option<RestoredHere>),
         copied: bool,
     ) {
-        let claim = place.manifest.as_ref().map(|m| &m.writer);
+        let claim = place.manifest.as_ref().map(|seen| &seen.manifest.writer);
         let head = place.head;
         let by = head.map_or_else(|| claim.map(|c| c.id), |h| h.node);
         cx.notice(Notice::Fenced(Fenced {
             txid: head.map_or(Txid::ONE, |h| h.txid),
             by,
             at: head.map(|h| h.timestamp).or(claim.map(|c| c.time)),
-            // The manifest names the host of the first claim, which is not the head's after a take-over.
+            // The manifest names one life, of the writer that claimed the place or took it over: the head may be another's.
             host: claim.filter(|c| by == Some(c.id)).map(|c| c.host.clone()),
             claimed_by: claim
                 .filter(|c| by != Some(c.id) && !place.local.own.contains(&c.id))

@@ -3,6 +3,7 @@
 use super::event::SourceError;
 use crate::store::StoreError;
 use crate::types::{NodeId, Timestamp, Txid};
+use std::time::Duration;
 
 /// The state of one database, as `status` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,13 @@ pub enum Notice {
         /// What this database may take.
         bytes_max: u64,
     },
+    /// The newest slot's time is far ahead of this host's clock: told once.
+    ClockBehind {
+        /// That time.
+        head: Timestamp,
+        /// How far it is ahead.
+        ahead: Duration,
+    },
     /// The local state is in trouble; it is retried.
     State {
         /// What happened.
@@ -140,7 +148,7 @@ pub struct Fenced {
     pub at: Option<Timestamp>,
     /// That writer's host, where the manifest names it: each life of a host has an id of its own.
     pub host: Option<String>,
-    /// Else the host that claimed the place, if it is not this one: mostly an earlier life of the writer.
+    /// Else the host that claimed the place last, if it is not this one: mostly an earlier life of the writer.
     pub claimed_by: Option<String>,
     /// Whether this database equals the place's newest state; `None`: not known.
     pub identical: Option<bool>,

@@ -33,7 +33,7 @@ impl Database {
     /// The place is empty: claims it, if there is a database to follow.
     pub(super) fn claim(&mut self, cx: &mut Context<'_>, place: Box<Place>) {
         self.phase = match place.manifest {
-            Some(_) => Phase::Claim(Claim::start(cx, &place.local, place.manifest.as_ref()), place),
+            Some(_) => Phase::Claim(Claim::start(cx, &place.local, true), place),
             None => Phase::Probe(Probe::start(cx, false), place),
         };
     }
@@ -70,7 +70,7 @@ impl Database {
         self.phase = if probe.again {
             Phase::Start(Start::load(cx, self.known.clone()))
         } else {
-            Phase::Claim(Claim::start(cx, &place.local, None), place)
+            Phase::Claim(Claim::start(cx, &place.local, false), place)
         };
     }
 }

@@ -33,9 +33,12 @@ impl Sighting {
     /// Whether a listing shows the same head, and, where the next object goes on top of what is there, a chain to it.
     fn agrees(&self, listing: &PlaceListing, needs_chain: bool) -> bool {
         let restorable = |head: Txid| !needs_chain || chain(listing, head).is_some();
-        let replaced = |newest| self.object.as_ref().is_some_and(|seen| seen.was_replaced_by(newest));
+        // A slot that does not count, because a compacted object has its number, is no head.
+        let other =
+            |seen: &SeenObject, newest: &ObjectInfo| seen.key != newest.key || seen.was_replaced_by(newest);
+        let seen_other = |newest| self.object.as_ref().is_some_and(|seen| other(seen, newest));
         listing.head() == self.head
-            && !listing.newest().is_some_and(replaced)
+            && !listing.newest().is_some_and(seen_other)
             && self.head.is_none_or(restorable)
     }
 }

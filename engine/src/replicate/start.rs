@@ -5,6 +5,7 @@ use super::command::{RequestId, StateJob, StoreRequest};
 use super::context::Context;
 use super::event::{StateError, StoreAnswer};
 use super::head::{Head, Owner};
+use super::manifest::SeenManifest;
 use super::notice::Notice;
 use super::retrying::{Retrying, Settled};
 use super::sighting::{SeenObject, Sighting};
@@ -25,7 +26,7 @@ pub(super) struct Start {
     local: LocalState,
     backoff: Backoff,
     listing: PlaceListing,
-    manifest: Option<Manifest>,
+    manifest: Option<SeenManifest>,
     /// When the page of the listing that ends the slots was asked for: none above the head was there before.
     listed_at: Option<Now>,
     /// The head as it was when we last knew it, with our bytes.
@@ -53,7 +54,7 @@ enum Step {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) local: LocalState,
-    pub(super) manifest: Option<Manifest>,
+    pub(super) manifest: Option<SeenManifest>,
     pub(super) listing: PlaceListing,
     pub(super) head: Option<(Head, Standing)>,
     /// Of this listing.
@@ -254,7 +255,7 @@ impl Start {
             }
             (Step::Manifest(_), StoreAnswer::Got(got)) => match Manifest::decode(&got.bytes) {
                 Ok(manifest) => {
-                    self.manifest = Some(manifest);
+                    self.manifest = Some(SeenManifest { manifest, etag: got.etag });
                     self.after_manifest(cx)
                 }
                 Err(ManifestError::Newer { format }) => {

@@ -27,6 +27,8 @@ pub(super) struct Upload {
     backoff: Backoff,
     /// What it builds on.
     seen: Sighting,
+    /// Nothing is written before the place was listed, however new that is.
+    lists_first: bool,
     /// Since when the store has answered nothing but errors.
     failing_since: Option<Instant>,
     /// When the request that may have written the object was last sent.
@@ -97,7 +99,12 @@ impl Upload {
     pub(super) fn start(cx: &mut Context<'_>, draft: Draft, seen: Sighting) -> Upload {
         let id = draft.encode(cx);
         let (step, backoff) = (Step::Encoding(id), Backoff::default());
-        Upload { draft, step, backoff, seen, failing_since: None, sent_at: cx.now }
+        Upload { draft, step, backoff, seen, lists_first: false, failing_since: None, sent_at: cx.now }
+    }
+
+    /// What follows a claim: it is written only if the claim still is the head when the place is listed again.
+    pub(super) fn start_on_claim(cx: &mut Context<'_>, draft: Draft, seen: Sighting) -> Upload {
+        Upload { lists_first: true, ..Upload::start(cx, draft, seen) }
     }
 
     pub(super) fn txid(&self) -> Txid {
@@ -340,6 +347,7 @@ impl Upload {
             Checked::Differs => return self.taken(cx, ready),
             Checked::Agrees(seen) => {
                 self.seen = seen;
+                self.lists_first = false;
                 // A store so slow that what it said is old already is asked again later, not at once.
                 let later = self.seen.is_old(cx);
                 let until = later.then(|| self.backoff.next(cx.now.mono, cx.config.node, Duration::ZERO));
@@ -369,7 +377,7 @@ impl Upload {
     }
 
     fn record(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
-        if self.seen.is_old(cx) {
+        if self.lists_first || self.seen.is_old(cx) {
             return self.check(cx, ready, Gate::Record);
         }
         if !self.draft.slot() || mutated(Mutant::NoPendingRecord) {

@@ -1,13 +1,17 @@
 //! Two writers, one place.
 
+use super::manifest::is_rewrite;
 use super::source::{FakeDatabase, page};
 use super::store::slot_key;
-use super::world::{A, B, SECOND, World};
+use super::world::{A, B, Fate, SECOND, World};
+use bytes::Bytes;
+use engine::key::{Layout, ObjectKey, Place};
 use engine::ltx::Header;
 use engine::replicate::{
     Event, Fenced, Notice, PageSet, SourceError, SourceJob, Status, StoreRequest, TakeOver,
 };
-use engine::types::{PageSize, Pgno, Timestamp, Txid, TxidRange};
+use engine::store::StoreError;
+use engine::types::{Level, PageSize, Pgno, Timestamp, Txid, TxidRange};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -75,6 +79,11 @@ fn if_identical_refuses_another_database() {
 #[test]
 fn host_of_the_claim_is_not_named_for_the_head_of_another_life() {
     let mut world = World::following();
+    // The manifest goes on naming A.
+    world.on_store = Box::new(|_, request| match is_rewrite(request) {
+        true => Fate::Fails(StoreError::Retryable("busy".into())),
+        false => Fate::Answered,
+    });
     world.add(B, "a", FakeDatabase::new(2, 10), |config| config.take_over = TakeOver::Always);
     world.run_for(5 * SECOND);
     world.commit(A, &[3]);
@@ -138,6 +147,50 @@ fn always_claims_and_uploads_what_differs() {
     let world = second_writer(TakeOver::Always, FakeDatabase::new(2, 7));
     assert_eq!(world.status(B), Status::Following);
     assert!(world.store.slot(&world.host(B).config.place, 3).unwrap().chain().unwrap().claim);
+    world.assert_store_equals_database(B);
+}
+
+/// The owner goes on past the claim's number, compacts, and deletes the slot: the claim lands where nothing needs it.
+/// Its snapshot would count all the same, and give the database of the claimer to who restores the owner's history.
+#[test]
+fn image_that_claims_too_late_gets_no_snapshot_and_is_taken_away() {
+    // A clock that was never set is no reason to look less.
+    for wall_ms in [1_700_000_000_000, 0] {
+        for compacted in [2..=4, 2..=3] {
+            let (mut world, place) = world_without_a_base(wall_ms);
+            world.add(B, "a", FakeDatabase::new(2, 10), |config| config.take_over = TakeOver::Always);
+            world
+                .run_until(|world| world.host(B).requests.iter().any(|(_, r)| puts(r, &slot_key(&place, 3))));
+            let range = TxidRange::new(txid(*compacted.start()), txid(*compacted.end())).unwrap();
+            let key = ObjectKey::new(Level::new(1).unwrap(), range).unwrap();
+            world.store.plant(&place.object_key(Layout::S3, key), untagged(range));
+            world.run_until(|world| world.store.slot(&place, 3).is_some());
+            world.run_for(30 * SECOND);
+            let snapshot = place.object_key(Layout::S3, ObjectKey::snapshot(txid(3)));
+            let requests = &world.host(B).requests;
+            assert!(!requests.iter().any(|(_, r)| puts(r, &snapshot)), "{wall_ms} {compacted:?}");
+            assert!(world.store.slot(&place, 3).is_none(), "it is taken away: {wall_ms} {compacted:?}");
+            assert_eq!(world.status(B), Status::Following, "it began anew: {wall_ms} {compacted:?}");
+            world.assert_store_equals_database(B);
+        }
+    }
+}
+
+#[test]
+fn image_that_claims_an_empty_place_is_looked_at_before_its_snapshot() {
+    let mut world = World::following();
+    let place = world.host(A).config.place.clone();
+    world.handle(Event::StopRequested(A));
+    world.run_for(SECOND);
+    world.store.erase_all("a/0");
+    world.add(B, "a", FakeDatabase::new(2, 10), |config| config.take_over = TakeOver::Always);
+    world.run_for(10 * SECOND);
+    let requests: Vec<&StoreRequest> = world.host(B).requests.iter().map(|(_, r)| r).collect();
+    let claim = requests.iter().position(|r| puts(r, &slot_key(&place, 2))).unwrap();
+    let snapshot = place.object_key(Layout::S3, ObjectKey::snapshot(txid(2)));
+    let snapshot = requests.iter().position(|r| puts(r, &snapshot)).unwrap();
+    let between = &requests[claim..snapshot];
+    assert!(between.iter().any(|r| matches!(r, StoreRequest::List { .. })), "{between:?}");
     world.assert_store_equals_database(B);
 }
 
@@ -327,6 +380,35 @@ fn hostile_number_at_the_end_of_all_numbers_is_refused() {
     world.run_for(60 * SECOND);
     assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { key: at, .. } if *at == key)));
     assert_eq!(world.status(A), Status::Degraded);
+}
+
+/// A has stopped, and its history cannot be continued: only an image claims the place.
+fn world_without_a_base(wall_ms: i64) -> (World, Place) {
+    let mut world = World::empty();
+    world.now.wall = Timestamp::from_millis(wall_ms);
+    world.add(A, "a", FakeDatabase::new(1, 10), |_| {});
+    world.run_for(5 * SECOND);
+    world.handle(Event::StopRequested(A));
+    world.run_for(SECOND);
+    let place = world.host(A).config.place.clone();
+    world.store.erase(&place.object_key(Layout::S3, ObjectKey::snapshot(Txid::ONE)));
+    (world, place)
+}
+
+/// An object of another tool, with page 1.
+fn untagged(txids: TxidRange) -> Bytes {
+    let size = PageSize::new(u32::try_from(page(0).len()).unwrap()).unwrap();
+    let header = Header::new(size, Pgno::new(10).unwrap(), txids, Timestamp::from_millis(0));
+    let pages = PageSet::Memory([(Pgno::ONE, page(7))].into());
+    FakeDatabase::new(3, 10).encode(&header, &pages).0
+}
+
+fn puts(request: &StoreRequest, key: &str) -> bool {
+    matches!(request, StoreRequest::Put { key: at, .. } if at == key)
+}
+
+fn txid(n: u64) -> Txid {
+    Txid::new(n).unwrap()
 }
 
 /// A follows the place; then B comes.

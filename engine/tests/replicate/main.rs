@@ -8,6 +8,7 @@ mod continuity;
 mod fencing;
 mod following;
 mod foreign;
+mod manifest;
 mod random;
 mod restored;
 mod source;

@@ -39,9 +39,17 @@ impl FakeStore {
         database: &FakeDatabase,
     ) -> Result<StoreAnswer, StoreError> {
         match request {
-            StoreRequest::Put { key, body, condition, .. } => {
-                assert_eq!(*condition, Condition::IfAbsent, "no key is ever overwritten");
+            StoreRequest::Put { key, body, condition: Condition::IfAbsent, .. } => {
                 self.create(key, body.clone())
+            }
+            StoreRequest::Put { key, body, condition: Condition::IfMatch(expected), .. } => {
+                assert!(key.ends_with("/manifest.json"), "no object is ever overwritten");
+                assert!(!self.ignores_conditions, "nothing may be overwritten by chance");
+                if etag(self.object(key)?) != *expected {
+                    return Err(StoreError::Refused);
+                }
+                self.plant(key, body.clone());
+                Ok(StoreAnswer::Put { etag: etag(&self.objects[key]) })
             }
             StoreRequest::Stage { pages, .. } if !database.has(pages) => {
                 Ok(StoreAnswer::Unreadable(SourceError::Io("nothing is open".into())))

@@ -6,7 +6,7 @@ use super::world::{A, Fate, SECOND, World};
 use engine::ltx::HEADER_BYTES;
 use engine::replicate::{Notice, SourceError, SourceId, SourceJob, Status, StoreRequest};
 use engine::store::{Fatal, StoreError};
-use engine::types::Instant;
+use engine::types::{Instant, Timestamp};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -88,6 +88,10 @@ fn write_that_lands_after_it_was_sent_again_is_ours() {
 
 #[test]
 fn header_that_was_misread_once_is_not_believed() {
+    // Another read takes time, and that is all.
+    let told = |world: &World| -> Vec<Notice> {
+        world.host(A).notices.iter().map(|(_, notice)| notice.clone()).collect()
+    };
     let mut untouched = World::following();
     untouched.forget_requests();
     untouched.restart(|| false);
@@ -99,8 +103,34 @@ fn header_that_was_misread_once_is_not_believed() {
         world.restart(|| false);
         world.run_for(5 * SECOND);
         assert_eq!(world.store.misread, None, "it was read");
-        assert!(notices(&world).eq(notices(&untouched)), "byte {at}: {:?}", world.host(A).notices);
+        assert_eq!(told(&world), told(&untouched), "byte {at}");
         assert!(puts(&world).is_empty(), "byte {at}");
+    }
+}
+
+#[test]
+fn clock_far_behind_the_newest_slot_is_told_once_in_a_life() {
+    for (back_s, times) in [(290, 0), (310, 1)] {
+        let mut world = World::following();
+        let told = |world: &World| -> usize {
+            let notices = world.host(A).notices.iter();
+            notices
+                .filter(|(_, n)| matches!(n, Notice::ClockBehind { ahead, .. } if ahead.as_secs() > 300))
+                .count()
+        };
+        world.commit(A, &[3]);
+        world.run_for(2 * SECOND);
+        world.now.wall = Timestamp::from_millis(world.now.wall.as_millis() - back_s * 1000);
+        for _ in 0..3 {
+            world.commit(A, &[3]);
+            world.run_for(SECOND);
+        }
+        assert_eq!(told(&world), times, "set back while it follows: {back_s}");
+        world.restart(|| true);
+        world.run_for(3 * SECOND);
+        assert_eq!(told(&world), times, "and at the start of the next: {back_s}");
+        assert_eq!(world.status(A), Status::Following);
+        world.assert_store_equals_database(A);
     }
 }
 
@@ -361,10 +391,6 @@ fn all_puts(world: &mut World, fate: Fate) {
 
 fn puts(world: &World) -> Vec<(Instant, StoreRequest)> {
     world.host(A).requests.iter().filter(|(_, r)| is_put(r)).cloned().collect()
-}
-
-fn notices(world: &World) -> impl Iterator<Item = &Notice> {
-    world.host(A).notices.iter().map(|(_, notice)| notice)
 }
 
 fn gaps(world: &World) -> Vec<Duration> {

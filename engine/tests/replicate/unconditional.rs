@@ -5,7 +5,6 @@ use super::store::slot_key;
 use super::world::{A, B, Fate, SECOND, World};
 use engine::replicate::{Notice, Status, StoreRequest, TakeOver};
 use engine::store::StoreError;
-use std::time::Duration;
 
 #[test]
 fn one_writer_replicates_as_ever() {
@@ -68,7 +67,7 @@ fn slot_that_another_wrote_over_is_not_called_durable() {
     let place = world.host(A).config.place.clone();
     let others = world.store.bytes(&slot_key(&world.host(B).config.place, 3)).unwrap().clone();
     world.commit(A, &[3]);
-    until(&mut world, |world| world.store.slot(&place, 3).is_some());
+    world.run_until(|world| world.store.slot(&place, 3).is_some());
     world.store.plant(&slot_key(&place, 3), others);
     world.run_for(10 * SECOND);
     assert_eq!((world.status(A), world.durable(A)), (Status::Fenced, 2));
@@ -103,7 +102,7 @@ fn claim_that_another_wrote_over_is_not_ours() {
     world.run_for(5 * SECOND);
     let others = world.store.bytes("b/manifest.json").unwrap().clone();
     world.add(A, "a", FakeDatabase::new(1, 10), |config| config.conditional_writes = false);
-    until(&mut world, |world| world.store.bytes("a/manifest.json").is_some());
+    world.run_until(|world| world.store.bytes("a/manifest.json").is_some());
     world.store.plant("a/manifest.json", others);
     world.run_for(10 * SECOND);
     assert_eq!((world.status(A), world.durable(A)), (Status::Fenced, 0));
@@ -116,14 +115,4 @@ fn world() -> World {
     world.run_for(5 * SECOND);
     assert_eq!((world.status(A), world.durable(A)), (Status::Following, 2));
     world
-}
-
-fn until(world: &mut World, happened: impl Fn(&World) -> bool) {
-    for _ in 0..5000 {
-        if happened(world) {
-            return;
-        }
-        world.run_for(Duration::from_millis(1));
-    }
-    panic!("it never happened");
 }

@@ -214,6 +214,17 @@ impl World {
         self.move_to(end);
     }
 
+    /// Lets time pass, millisecond by millisecond, until something is so.
+    pub(crate) fn run_until(&mut self, happened: impl Fn(&World) -> bool) {
+        for _ in 0..5000 {
+            if happened(self) {
+                return;
+            }
+            self.run_for(Duration::from_millis(1));
+        }
+        panic!("it never happened");
+    }
+
     /// The application commits, and the file system says so.
     pub(crate) fn commit(&mut self, db: SourceId, pages: &[u32]) {
         let database = &mut self.hosts.get_mut(&db).unwrap().database;

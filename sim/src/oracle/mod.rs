@@ -4,6 +4,7 @@
 pub mod history;
 pub mod idle;
 pub mod image;
+pub mod manifest;
 pub mod mirror;
 pub mod ownership;
 pub mod points;

@@ -2,8 +2,11 @@
 
 use super::look::Finding;
 use super::message::Answer;
+use super::object::{Key, Object};
+use super::restore::Listing;
 use super::rule::Rule;
 use super::state::{Model, State};
+use super::store::Store;
 use super::writer::{Next, Sending};
 use std::fmt;
 
@@ -108,7 +111,14 @@ impl Model {
         if sent == Next::Claim && self.rules.has(Rule::ClaimRechecked) {
             return Reaction::Looks(self.look(state, index));
         }
-        memory.holds = true;
+        if sent == (Next::Image { claim: true }) && self.rules.has(Rule::ImageRechecked) {
+            if !self.is_head(&state.store, key, &object) {
+                return Reaction::Looks(self.look(state, index));
+            }
+            state.writers[index].memory.checked_at = now;
+        }
+        let writer = &mut state.writers[index];
+        writer.memory.holds = true;
         if key.is_slot() {
             self.save(&mut state.writers[index], key.max(), object);
         }
@@ -127,6 +137,13 @@ impl Model {
             return Reaction::Looks(self.look(state, index));
         }
         Reaction::Announces
+    }
+
+    /// Whether a listing shows this object as the head.
+    fn is_head(&self, store: &Store, key: Key, object: &Object) -> bool {
+        let listing = Listing::new(store, &self.rules);
+        let head = listing.head(self.rules.has(Rule::HeadOverLevels));
+        head.is_some_and(|head| head.key == key && head.object == *object)
     }
 
     /// What comes after something is in the store.

@@ -170,7 +170,7 @@ impl Model {
             writer.memory.base = content;
         }
         // Numbers that this writer used itself are gone for good: only an image goes on top of a hole.
-        let hole = writer.memory.head > head;
+        let hole = writer.memory.head > head || self.scenario.unreadable;
         writer.memory.next = match (self.rules.has(Rule::ClaimFirst), hole) {
             (true, false) => Next::Claim,
             (true, true) => Next::Image { claim: true },

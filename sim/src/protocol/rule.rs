@@ -51,6 +51,8 @@ pub enum Rule {
     ClaimFirst,
     /// (7) A claim counts only if it is the head when the place is listed again.
     ClaimRechecked,
+    /// (7) Where the claim is an image: before its snapshot, which would count although the claim does not.
+    ImageRechecked,
     /// (7) Claim slots are never deleted.
     ClaimsStay,
     /// (8) Every listing is a head check.
@@ -146,6 +148,7 @@ impl Rule {
         Rule::ExactProof,
         Rule::ClaimFirst,
         Rule::ClaimRechecked,
+        Rule::ImageRechecked,
         Rule::ClaimsStay,
         Rule::ListingChecksHead,
         Rule::OldConfirmation,
@@ -191,6 +194,7 @@ impl Rule {
             Rule::ClaimFirst | Rule::ClaimsStay | Rule::LateIsDead => Shown::In("sleeper"),
             Rule::OldConfirmation | Rule::LateAnswer => Shown::Behind(Rule::ClaimsStay, "sleeper-with-clock"),
             Rule::ClaimRechecked | Rule::ConvictionStays => Shown::In("old-claim-thinned"),
+            Rule::ImageRechecked => Shown::In("sleeping-image"),
             Rule::Settle => Shown::In("power-cut"),
             Rule::Acknowledged => Shown::In("upper-levels"),
             Rule::Aged => Shown::In("one-second"),

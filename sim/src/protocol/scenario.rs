@@ -92,6 +92,8 @@ pub struct Scenario {
     pub saved_late: bool,
     /// Slots of both pages go up in parts.
     pub multipart: bool,
+    /// Another's history cannot be read: who takes it over claims with an image.
+    pub unreadable: bool,
     /// Retention also deletes compacted objects and snapshots that the policy no longer wants.
     pub thinning: bool,
     /// What a wipe takes.
@@ -171,6 +173,15 @@ impl Scenario {
                 commits: [1, 1, 0],
                 pages_written: 1,
                 faults: Faults { timeouts: 1, ..cut },
+                ..base
+            },
+            Scenario {
+                name: "sleeping-image",
+                about: "an image claims a history that cannot be read, and lands late; no clock tells",
+                commits: [2, 0, 0],
+                pages_written: 1,
+                faults: cut,
+                unreadable: true,
                 ..base
             },
             Scenario {
@@ -352,6 +363,7 @@ impl Scenario {
             state_lost: false,
             saved_late: false,
             multipart: false,
+            unreadable: false,
             thinning: false,
             wipe: Wipe::Slots,
             wiped_while_stopped: false,

@@ -146,7 +146,7 @@ impl State {
             return;
         }
         // A claim of an empty place begins a history of its own: an image before it counts for nothing.
-        if object.claim && object.before.is_none() {
+        if object.claim && object.before.is_none() && last <= 1 {
             self.history.clear();
         }
         self.history.push((key.max(), object.after));

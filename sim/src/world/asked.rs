@@ -1,12 +1,15 @@
 //! What a daemon asks of the store, counted before the network draws what becomes of it.
 
 use engine::replicate::StoreRequest;
+use engine::store::Condition;
 
 /// Requests of the engine, by kind; a listing of many pages and an object in many parts count once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Whole objects, and the manifest.
+    /// Whole objects, and the manifest of a first claim.
     pub puts: u64,
+    /// Manifests that are to say something else.
+    pub rewrites: u64,
     /// Objects in parts.
     pub stages: u64,
     /// Ends of such.
@@ -24,6 +27,7 @@ pub struct Asked {
 impl Asked {
     pub(super) fn count(&mut self, request: &StoreRequest) {
         let counter = match request {
+            StoreRequest::Put { condition: Condition::IfMatch(_), .. } => &mut self.rewrites,
             StoreRequest::Put { .. } => &mut self.puts,
             StoreRequest::Stage { .. } => &mut self.stages,
             StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => &mut self.ends,
@@ -37,12 +41,13 @@ impl Asked {
 
     /// All of them.
     pub fn requests(&self) -> u64 {
-        self.puts + self.stages + self.ends + self.lists + self.reads + self.deletes
+        self.puts + self.rewrites + self.stages + self.ends + self.lists + self.reads + self.deletes
     }
 
     /// Adds another life's.
     pub(super) fn add(&mut self, other: &Asked) {
         self.puts += other.puts;
+        self.rewrites += other.rewrites;
         self.stages += other.stages;
         self.ends += other.ends;
         self.lists += other.lists;

@@ -5,6 +5,7 @@ use super::daemon::{DATABASE, Daemon, Life, lock_byte};
 use super::machine::Machine;
 use crate::coverage::{Coverage, Reached};
 use crate::oracle::image::{digest, integrity};
+use crate::oracle::manifest::Claimed;
 use crate::oracle::mirror::Mirror;
 use crate::oracle::restore::Snapshot;
 use crate::oracle::{history::History, ownership::Ownership, states::States};
@@ -86,6 +87,7 @@ struct World<'a> {
     place: Place,
     mirror: Mirror,
     history: History,
+    claimed: Claimed,
     states: BTreeMap<usize, States>,
     /// The content that each announced slot was announced with.
     announced: BTreeMap<Txid, usize>,
@@ -136,6 +138,7 @@ impl<'a> World<'a> {
             place,
             mirror,
             history: History::default(),
+            claimed: Claimed::default(),
             states: BTreeMap::new(),
             announced: BTreeMap::new(),
             coverage: Coverage::default(),
@@ -212,6 +215,7 @@ impl<'a> World<'a> {
                 }
             }
             self.history.check(&self.store, self.mirror.txid())?;
+            self.claimed.look(&self.store, &self.place)?;
         } else if let Some((_, number)) = daemon.filter(|(due, _)| *due == at) {
             let now = self.clock.now();
             let network = &mut self.network;

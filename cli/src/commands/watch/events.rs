@@ -79,6 +79,13 @@ impl Events {
                 database,
                 "changes wait in the WAL: {bytes_max} bytes of them in memory are not uploaded yet"
             ),
+            Notice::ClockBehind { head, ahead } => tracing::warn!(
+                database,
+                head = format_timestamp(*head),
+                hint = CLOCK_HINT,
+                "the newest slot is {} s ahead of this host's clock",
+                ahead.as_secs()
+            ),
             Notice::State { message } => {
                 tracing::warn!(database, "the local state cannot be kept: {message}")
             }
@@ -143,6 +150,9 @@ pub(super) fn document(account: &Account, notice: &Notice, failure: Option<&Fail
             json!({ "event": "log_let_go", "wal_bytes": wal_bytes, "max_wal_bytes": wal_bytes_max })
         }
         Notice::BudgetSpent { bytes_max } => json!({ "event": "budget_spent", "bytes_max": bytes_max }),
+        Notice::ClockBehind { head, ahead } => json!({
+            "event": "clock_behind", "head": format_timestamp(*head), "ahead_seconds": ahead.as_secs(), "hint": CLOCK_HINT,
+        }),
         Notice::State { message } => json!({ "event": "state_trouble", "error": message }),
         Notice::Corrupt { key, message } => json!({ "event": "corrupt", "object": key, "error": message }),
         Notice::TooNew { format } => json!({ "event": "too_new", "format": format }),
@@ -184,6 +194,8 @@ pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<(), Fa
         "hint": REFUSED_HINT,
     }))
 }
+
+const CLOCK_HINT: &str = "look at the clock (`timedatectl`): until it is past that time, new slots get the time of the newest and a little";
 
 const REFUSED_HINT: &str = "give each `[[databases]]` entry a `prefix` or `name` of its own";
 

@@ -82,7 +82,7 @@ impl Ledger {
                 account.trouble = None;
             }
             Notice::Healed { .. } | Notice::EnteredWalMode => account.trouble = None,
-            Notice::BudgetSpent { .. } | Notice::LogLetGo { .. } => {}
+            Notice::BudgetSpent { .. } | Notice::LogLetGo { .. } | Notice::ClockBehind { .. } => {}
             Notice::Store { error, key, .. } => {
                 account.failed(now, What::Store(error.clone(), key.clone()));
             }
@@ -224,7 +224,7 @@ impl Account {
             .cause(format!("the newest slot was written by {by}{host}{at}"))
             .cause(identical);
         if let Some(host) = &fenced.claimed_by {
-            failure = failure.cause(format!("the place was first claimed by host {host}"));
+            failure = failure.cause(format!("the place was claimed by host {host}"));
         }
         if let Some(from) = fenced.restored {
             failure = failure.cause(restored(from, fenced.txid));

@@ -243,6 +243,16 @@ fn a_json_event_names_the_database_and_the_point() {
 }
 
 #[test]
+fn a_clock_that_is_behind_is_told_with_how_far_and_where_to_look() {
+    let run = Run::new();
+    let (head, ahead) = (Timestamp::from_millis(1), Duration::from_millis(301_500));
+    let line = document(run.ledger.account(A).unwrap(), &Notice::ClockBehind { head, ahead }, None);
+    assert_eq!((&line["event"], &line["ahead_seconds"]), (&"clock_behind".into(), &301.into()));
+    assert_eq!(line["head"], "1970-01-01T00:00:00.001Z");
+    assert!(line["hint"].as_str().unwrap().contains("timedatectl"), "{line}");
+}
+
+#[test]
 fn many_databases_share_the_memory_and_one_does_not_take_all() {
     assert_eq!(memory_share(256 << 20, 1), 64 << 20);
     assert_eq!(memory_share(256 << 20, 16), 8 << 20);

@@ -125,6 +125,10 @@ impl Follow {
         &self.seen
     }
 
+    pub(in crate::replicate) fn is_listing(&self) -> bool {
+        self.listing.check.is_some()
+    }
+
     pub(in crate::replicate) fn is_degraded(&self) -> bool {
         self.degraded
     }

@@ -5,7 +5,7 @@ use crate::oracle::stall::Statement;
 use crate::oracle::{idle, points};
 
 impl World<'_> {
-    /// Properties 2, 20, 29, 31 and 32 in a calm world, on a sample of the seeds.
+    /// Properties 2, 20, 29, 31, 32 and 34 in a calm world, on a sample of the seeds.
     pub(super) fn finale(&mut self) -> Checked {
         let slots = self.announced.len() as u64;
         let mut asked = self.asked;
@@ -20,16 +20,29 @@ impl World<'_> {
         }
         let owner = self.machines.iter().find(|machine| !machine.fenced).map(|machine| machine.number);
         let Some(owner) = owner else { return Ok(()) };
+        self.is_named(owner)?;
         if self.settings.operator.restarts_at_end {
             self.truncates(owner)?;
             self.restarts(owner, true)?;
             // The life that ends in order here met no trouble, and so has no excuse.
             self.restarts(owner, false)?;
+            self.is_named(owner)?;
         }
         if self.settings.operator.idle_hour {
             self.idle_hour(owner)?;
         }
         Ok(())
+    }
+
+    /// The manifest names the owner, unless what this life asked for failed: it is written when following begins.
+    fn is_named(&self, owner: usize) -> Checked {
+        let machine = &self.machines[owner];
+        let met_trouble = machine.daemon.as_ref().is_none_or(|daemon| daemon.asked.failed > 0);
+        if met_trouble || machine.fenced || !self.ownership.is_owner(owner) {
+            return Ok(());
+        }
+        let ids: Vec<NodeId> = machine.own.iter().chain(&machine.copied).copied().collect();
+        self.claimed.names(&ids)
     }
 
     /// The application's TRUNCATE gets through when it is asked for again and again.

@@ -1,0 +1,49 @@
+//! Property 34: `manifest.json` names a writer of the machine that owns the place, and keeps what else it says.
+
+use crate::outcome::Violation;
+use bytes::Bytes;
+use engine::key::Place;
+use engine::manifest::Manifest;
+use engine::types::NodeId;
+use io_sim::s3::SimS3;
+
+/// What the manifest of a place said last.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    last: Option<(Bytes, Manifest)>,
+}
+
+impl Claimed {
+    /// Looks at the manifest: whoever writes it anew keeps the history's name and its index, and shortens no promise.
+    pub fn look(&mut self, store: &SimS3, place: &Place) -> Result<(), Violation> {
+        let Some(object) = store.peek(&place.manifest_key()) else { return Ok(()) };
+        if self.last.as_ref().is_some_and(|(bytes, _)| *bytes == object.bytes) {
+            return Ok(());
+        }
+        let now = Manifest::decode(&object.bytes)
+            .map_err(|error| Violation::new(34, format!("what was written does not decode: {error}")))?;
+        if let Some((_, last)) = &self.last {
+            let kept =
+                now.database == last.database && now.objects == last.objects && now.l0_ms >= last.l0_ms;
+            if !kept {
+                return Err(Violation::new(34, format!("{last:?} became {now:?}")));
+            }
+        }
+        self.last = Some((object.bytes, now));
+        Ok(())
+    }
+
+    /// At the end: `ids` are those of the owner's lives.
+    pub fn names(&self, ids: &[NodeId]) -> Result<(), Violation> {
+        match &self.last {
+            Some((_, manifest)) if !ids.contains(&manifest.writer.id) => {
+                let (id, host) = (manifest.writer.id, &manifest.writer.host);
+                Err(Violation::new(
+                    34,
+                    format!("the manifest names writer {id} on {host}, who lost the place"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
