@@ -31,6 +31,8 @@ pub(super) struct Start {
     listed_at: Option<Now>,
     /// The head as it was when we last knew it, with our bytes.
     known: Option<SeenObject>,
+    /// Reads of the header that differed from the one before.
+    misreads: u32,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,8 @@ pub(super) enum StartEnd {
 }
 
 const HEADER_BYTES: u64 = 100;
+/// From then on it is told, and asked again after a pause.
+const MISREADS_MAX: u32 = 2;
 
 impl Start {
     /// Everything anew: the first start of a life, and every doubt about the store.
@@ -100,6 +104,7 @@ impl Start {
             manifest: None,
             listed_at: None,
             known,
+            misreads: 0,
         }
     }
 
@@ -272,8 +277,19 @@ impl Start {
             (Step::Header(_, object, before), StoreAnswer::Got(got))
                 if before.as_ref() != Some(&got.bytes) && !mutated(Mutant::HeaderReadOnce) =>
             {
-                let object = object.clone();
-                self.step = header(cx, object, Some(got.bytes));
+                let (object, differs) = (object.clone(), before.is_some());
+                self.misreads += u32::from(differs);
+                if self.misreads < MISREADS_MAX {
+                    self.step = header(cx, object, Some(got.bytes));
+                    return None;
+                }
+                // It changes all the time, or the store has several of it.
+                let key = cx.config.place.object_key(cx.config.layout, object.key);
+                cx.notice(Notice::Corrupt {
+                    key,
+                    message: "each read of its header gives another one".into(),
+                });
+                self.step = Step::PausedList(self.backoff.next(cx.now.mono, cx.config.node, Duration::ZERO));
                 None
             }
             (Step::Header(_, object, _), StoreAnswer::Got(got)) => match Header::decode(&got.bytes) {

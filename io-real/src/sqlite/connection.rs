@@ -191,6 +191,12 @@ impl Connection {
             .ok_or_else(|| SourceError::Io("SQLite does not give its WAL file".into()))
     }
 
+    /// Waits until log and database are on the disk; only under a pin or a guard.
+    pub(super) fn sync(&self) -> Result<(), SourceError> {
+        let (wal, database) = (self.wal()?, self.database()?);
+        wal.sync().and_then(|()| database.sync()).map_err(|code| io("sync", from_code(code)))
+    }
+
     /// The wal-index now; only under a pin (but whatever is pinned) or a guard. `None`: in the middle of a change.
     pub(super) fn wal_index(&self) -> Result<Option<WalIndex>, SourceError> {
         WalIndex::read(&self.database()?)

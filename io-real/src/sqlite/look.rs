@@ -20,11 +20,19 @@ pub(super) struct Wanted {
     pages_before: u32,
     bytes_max: u64,
     lock_byte: LockByte,
+    /// Whether pages that the database gained without a frame are looked for.
+    fills: bool,
 }
 
 impl Wanted {
-    pub(super) fn at_most(mut self, bytes_max: u64) -> Wanted {
-        self.bytes_max = self.bytes_max.min(bytes_max);
+    /// Frames up to `end` that were not read.
+    pub(super) fn frames_to(&self, end: WalPosition) -> u32 {
+        if end.salts == self.from.salts { end.frames.saturating_sub(self.from.frames) } else { end.frames }
+    }
+
+    /// Nothing is to be looked for but in the frames that were not read.
+    pub(super) fn without_filling(mut self) -> Wanted {
+        self.fills = false;
         self
     }
 }
@@ -40,9 +48,9 @@ impl Source {
         hand_over: HandOver,
     ) -> Result<Looked, SourceError> {
         let checked = self.check(config)?;
-        let wanted = Wanted { from, pages_before, bytes_max, lock_byte: config.lock_byte };
+        let wanted = Wanted { from, pages_before, bytes_max, lock_byte: config.lock_byte, fills: true };
         if hand_over == HandOver::Restart
-            && let Some(looked) = self.look_locked(config, checked.wal_bytes, &wanted)?
+            && let Some(looked) = self.look_locked(config, &wanted)?
         {
             return Ok(looked);
         }
@@ -137,6 +145,9 @@ impl Source {
         let missing: BTreeSet<Pgno> =
             pages(grown, tail.commit, lock_page).filter(|pgno| !tail.pages.contains_key(pgno)).collect();
         if !missing.is_empty() && !mutated(Mutant::GrowthNotFilled) {
+            if !wanted.fills {
+                return Err(SourceError::Busy);
+            }
             // At the end: exactly as SQLite reads at the pin. At a cut: frames that were copied to the database may
             // have been left out there for newer ones beyond the cut, so all frames up to it count.
             let backfilled = match view {

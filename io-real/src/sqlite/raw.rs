@@ -233,6 +233,17 @@ impl<'c> FileHandle<'c> {
         }
     }
 
+    /// Waits until everything that was written to it is on the disk.
+    pub(super) fn sync(&self) -> Result<(), c_int> {
+        // SAFETY: as in `read`.
+        let sync = unsafe { self.methods.as_ref() }.xSync.ok_or(ffi::SQLITE_MISUSE)?;
+        // SAFETY: as in `read`.
+        match unsafe { sync(self.file.as_ptr(), ffi::SQLITE_SYNC_NORMAL) } {
+            ffi::SQLITE_OK => Ok(()),
+            code => Err(code),
+        }
+    }
+
     /// The start of the wal-index, if this is the database file of a connection in WAL mode: header, then the
     /// rest, then the header again, so that the caller can see a change in between. Others write to this
     /// memory all the time: each number is whole, their combination may not be.

@@ -3,7 +3,6 @@
 //! Beside a writer that never rests there are always frames that no checkpoint of ours has copied: each begins behind
 //! our pin, and while it copies more is committed. Nobody finds the log copied whole, so it grows without end.
 
-use super::error::io;
 use super::image::View;
 use super::log::bad;
 use super::look::{Wanted, in_memory};
@@ -24,13 +23,15 @@ impl Source {
     pub(super) fn look_locked(
         &mut self,
         config: &SessionConfig,
-        wal_bytes: u64,
         wanted: &Wanted,
     ) -> Result<Option<Looked>, SourceError> {
+        // No checkpoint beside the writers was whole, and so none has synced what it copied (walCheckpoint does it at the
+        // end of the log alone): it must not be waited for under the lock.
+        self.anchor().sync()?;
         if !self.lock_out_writers()? {
             return Ok(None);
         }
-        let looked = self.restart(config, wal_bytes, wanted);
+        let looked = self.restart(config, wanted);
         self.free().end();
         looked
     }
@@ -47,51 +48,61 @@ impl Source {
     }
 
     /// The free connection holds the write lock.
-    fn restart(
-        &mut self,
-        config: &SessionConfig,
-        wal_bytes: u64,
-        wanted: &Wanted,
-    ) -> Result<Option<Looked>, SourceError> {
+    fn restart(&mut self, config: &SessionConfig, wanted: &Wanted) -> Result<Option<Looked>, SourceError> {
         // SQLite gives no snapshot to who may write; under the lock the wal-index cannot change but for what is copied.
         let Some(index) = self.free().wal_index()? else { return Ok(None) };
         let Some(page_size) = index.end.page_size() else { return Ok(None) };
         let snapshot = Snapshot { end: index.end.position(), pages: index.end.pages(), page_size };
-        let rest = u64::from(snapshot.end.frames - index.backfilled) * u64::from(page_size.into_inner());
+        let bytes = |frames: u32| u64::from(frames) * u64::from(page_size.into_inner());
         let copied = Some(index.backfilled);
         let Some(view) = View::at_pin(snapshot.end.frames, copied, copied) else { return Ok(None) };
-        if snapshot.end.frames == 0 || view == View::Database || rest > REST_BYTES_MAX {
+        let is_much = bytes(wanted.frames_to(snapshot.end)) > TAIL_BYTES_MAX
+            || bytes(snapshot.end.frames - index.backfilled) > REST_BYTES_MAX;
+        if snapshot.end.frames == 0 || view == View::Database || is_much {
             return Ok(None);
         }
-        let tail = self.tail(&snapshot, view, &wanted.at_most(TAIL_BYTES_MAX))?;
+        let tail = match self.tail(&snapshot, view, &wanted.without_filling()) {
+            // Pages without frames may lie anywhere in log and database.
+            Err(SourceError::Busy) => return Ok(None),
+            tail => tail?,
+        };
         if !tail.as_ref().is_none_or(|tail| in_memory(tail, &snapshot)) {
             return Ok(None);
         }
+        // Much may have happened to the files while the lock was waited for.
+        let before = self.check(config)?;
         // All that the anchor protects was read, and until the lock is given back nothing can be written over it.
-        self.anchor().unguard();
-        self.anchor().end();
+        self.give_anchor_up();
+        // What goes wrong here (a full disk) comes again with the next checkpoint, which tells it; what was read counts.
         let copied = self.anchor().checkpoint(CheckpointMode::Passive);
-        let before = self.anchor_index_after(&snapshot)?;
-        let anchored = self.anchor().pin()?;
+        let index = self.free().wal_index()?;
+        let (anchored, view) = self.pin(self.anchor(), self.free(), index)?;
         if anchored.end != snapshot.end {
+            self.anchor().end();
             return Err(bad(snapshot.end.frames, "something was committed under the write lock".to_owned()));
         }
-        let view = if before == Some(snapshot.end.frames) { View::Database } else { view };
+        // What was copied just now is compared while it still is in the log: the next commit begins that anew.
+        let after = self.check(config);
         self.anchored_by_pin(config, anchored, view);
-        copied?;
-        let tail = tail.filter(|_| !mutated(Mutant::LockedTailDropped));
-        let backfilled = view == View::Database;
-        Ok(Some(Looked { snapshot: anchored, tail, handed_over: true, backfilled, wal_bytes }))
-    }
-
-    /// How much of the log the database has after the checkpoint.
-    fn anchor_index_after(&self, snapshot: &Snapshot) -> Result<Option<u32>, SourceError> {
-        let index = self.free().wal_index().map_err(|e| io("wal-index", e))?;
-        Ok(index.and_then(|index| index.backfilled_of(snapshot.end.salts)))
+        let wal_bytes = match after {
+            Ok(after) => after.wal_bytes,
+            Err(error @ SourceError::Replaced(_)) => return Err(error),
+            // The next job asks again, and what was read counts.
+            Err(_) => before.wal_bytes,
+        };
+        // Another's checkpoint that is not over, yet, may have kept the pin from the slot that lets the log begin anew.
+        let alone = copied.is_ok_and(|copied| !copied.busy);
+        Ok(Some(Looked {
+            snapshot: anchored,
+            tail: tail.filter(|_| !mutated(Mutant::LockedTailDropped)),
+            handed_over: true,
+            backfilled: alone && view == View::Database,
+            wal_bytes,
+        }))
     }
 }
 
-/// Some 20 ms in all.
+/// Some 50 ms in all, in which no writer waits for us.
 const LOCK_TRIES_MAX: u32 = 400;
 const LOCK_PAUSE: Duration = Duration::from_micros(50);
 /// What is read, and what is copied at most while the writers wait: some milliseconds.

@@ -5,7 +5,7 @@ use super::source::Source;
 use super::stage::Stager;
 use crate::port::Files;
 use engine::ltx::Header;
-use engine::replicate::{PageSet, Sealed, SourceAnswer, SourceError, SourceJob};
+use engine::replicate::{HandOver, PageSet, Sealed, SourceAnswer, SourceError, SourceJob};
 use engine::types::LockByte;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,9 +58,12 @@ impl Session {
             }
             SourceJob::Look { from, pages_before, bytes_max, hand_over } => {
                 let (config, source) = self.open()?;
-                let looked = source.look(config, from, pages_before, bytes_max, hand_over)?;
-                self.anchors += u64::from(looked.handed_over);
-                Ok(SourceAnswer::Looked(looked))
+                let looked = source.look(config, from, pages_before, bytes_max, hand_over);
+                // One that fails half-way may have moved it.
+                let moved =
+                    looked.as_ref().map_or(hand_over == HandOver::Restart, |looked| looked.handed_over);
+                self.anchors += u64::from(moved);
+                looked.map(SourceAnswer::Looked)
             }
             SourceJob::Survey { as_of } => {
                 self.anchors += 1;

@@ -110,15 +110,24 @@ impl Source {
 
     /// Pins the free connection and finds out where the image is. `index` was read before. On an error the free
     /// connection is free.
-    pub(super) fn pin_free(&self, mut index: Option<WalIndex>) -> Result<(Snapshot, View), SourceError> {
-        let free = self.free();
+    pub(super) fn pin_free(&self, index: Option<WalIndex>) -> Result<(Snapshot, View), SourceError> {
+        self.pin(self.free(), self.anchor(), index)
+    }
+
+    /// Pins a connection while the other one holds the log in some way.
+    pub(super) fn pin(
+        &self,
+        connection: &Connection,
+        other: &Connection,
+        mut index: Option<WalIndex>,
+    ) -> Result<(Snapshot, View), SourceError> {
         for _ in 0..PINS_MAX {
-            let snapshot = free.pin()?;
+            let snapshot = connection.pin()?;
             let before = index.and_then(|index| index.backfilled_of(snapshot.end.salts));
-            let after = match free.wal_index() {
+            let after = match connection.wal_index() {
                 Ok(after) => after.and_then(|index| index.backfilled_of(snapshot.end.salts)),
                 Err(e) => {
-                    free.end();
+                    connection.end();
                     return Err(e);
                 }
             };
@@ -126,8 +135,8 @@ impl Source {
                 return Ok((snapshot, view));
             }
             // A checkpoint came in between: it cannot be told on which side of it the pin is.
-            free.end();
-            index = self.anchor().wal_index()?;
+            connection.end();
+            index = other.wal_index()?;
         }
         Err(SourceError::Busy)
     }
@@ -139,6 +148,13 @@ impl Source {
         self.anchor().end();
         self.anchor = 1 - self.anchor;
         self.anchored_by_pin(config, snapshot, view);
+    }
+
+    /// Gives the anchor up: under the write lock, with all that it protects read.
+    pub(super) fn give_anchor_up(&mut self) {
+        self.anchor().unguard();
+        self.anchor().end();
+        self.witness.pin_ended();
     }
 
     /// The anchor is a pin at `snapshot`.
@@ -154,7 +170,7 @@ impl Source {
     pub(super) fn anchored_by_guard(&mut self, snapshot: Snapshot, view: View) {
         self.anchored = snapshot;
         self.view = Some(view);
-        self.witness.guarded();
+        self.witness.pin_ended();
     }
 
     /// Whether this end was fully in the database already when an earlier job looked, and notes it for the next.

@@ -114,8 +114,8 @@ impl Witness {
         self.still = nothing_copied_under && as_checked();
     }
 
-    /// The pin ended, and a guard took its place.
-    pub(super) fn guarded(&mut self) {
+    /// The pin ended: from now on others and we may copy.
+    pub(super) fn pin_ended(&mut self) {
         self.still = false;
     }
 

@@ -69,7 +69,7 @@ const VERSION: i64 = 3;
 /// The first format: what a restore leaves was not kept.
 const WITHOUT_RESTORED: i64 = 1;
 
-// The header's numbers have no checksum.
+// The header's numbers have no checksum. No later format may change this table: it is read before the format is known.
 const FORMAT_TABLE: &str = "
 CREATE TABLE walsync_format (
     version INTEGER NOT NULL         -- user_version once more

@@ -50,11 +50,13 @@ impl Drive {
         self.passes >= PASSES
     }
 
-    /// It did, or could not: somebody else reads.
-    pub(super) fn drove(&mut self, restarts: bool) {
+    /// It did, or could not; whether the log may begin anew now. Not where it was said before and did not come: readers
+    /// that hand it on to each other keep it as it is, however much is copied.
+    pub(super) fn drove(&mut self, copied: bool) -> bool {
         self.passes = 0;
-        self.drove = restarts;
+        let restarts = !std::mem::replace(&mut self.drove, copied) && copied;
         self.in_vain = if restarts { self.in_vain } else { 0 };
+        restarts
     }
 }
 
@@ -77,7 +79,7 @@ mod tests {
         assert!(!drive.is_ready() && drive.delay() == Some(Duration::ZERO));
         in_vain(&mut drive, 1);
         assert!(drive.is_ready());
-        drive.drove(true);
+        assert!(drive.drove(true));
         drive.looked(Salts(2, 2));
         assert!(!drive.is_ready() && drive.delay().is_none());
         drive.checkpointed(true);
@@ -93,9 +95,21 @@ mod tests {
         in_vain(&mut drive, IN_VAIN_MAX - 1);
         assert!(!drive.is_ready() && drive.delay().is_none());
         in_vain(&mut drive, PASSES);
-        drive.drove(false);
+        assert!(!drive.drove(false));
         in_vain(&mut drive, IN_VAIN_MAX - 1);
         assert!(!drive.is_ready());
+    }
+
+    #[test]
+    fn a_log_that_stays_although_all_of_it_is_copied_is_left_to_its_readers() {
+        let mut drive = Drive::default();
+        drive.looked(Salts(1, 1));
+        in_vain(&mut drive, IN_VAIN_MAX + PASSES - 1);
+        assert!(drive.drove(true));
+        in_vain(&mut drive, PASSES);
+        assert!(drive.is_ready() && !drive.drove(true));
+        in_vain(&mut drive, IN_VAIN_MAX - 1);
+        assert!(!drive.is_ready() && drive.delay().is_none());
     }
 
     #[test]

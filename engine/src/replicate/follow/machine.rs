@@ -161,9 +161,9 @@ impl Follow {
         match (job, result) {
             (Job::Look, Ok(SourceAnswer::Looked(looked))) => self.looked(cx, looked),
             (Job::Restart, Ok(SourceAnswer::Looked(looked))) => {
-                let restarts = looked.backfilled;
+                let copied = looked.backfilled;
                 let end = self.looked(cx, looked);
-                self.pace.drove(cx.now.mono, restarts);
+                self.pace.drove(cx.now.mono, copied);
                 end
             }
             (Job::Measure, Ok(SourceAnswer::Measured(wal_bytes))) => {
@@ -185,7 +185,10 @@ impl Follow {
             {
                 None
             }
-            (_, Err(error)) => {
+            (job, Err(error)) => {
+                if job == Job::Restart {
+                    self.pace.drove(cx.now.mono, false);
+                }
                 self.source_failed(cx, error);
                 None
             }

@@ -34,6 +34,8 @@ pub(super) struct Pace {
     checkpoint_delay: Duration,
     others: Others,
     drive: Drive,
+    /// When the last look began that kept the writers out.
+    driving_since: Instant,
     /// A look must follow before another checkpoint makes sense.
     look_first: bool,
     /// The last look was cut.
@@ -75,6 +77,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(5);
 const CHECKPOINT_DELAY_MIN: Duration = Duration::from_millis(250);
 const CHECKPOINT_DELAY_MAX: Duration = Duration::from_secs(30);
+/// Looks that keep the writers out take at most one part in so many of the time, on a disk that is slow, too.
+const DRIVING_SHARE: u32 = 20;
 /// A log this many times as long as it should be is checkpointed by us as well.
 const OTHERS_FRAMES_FACTOR: u32 = 16;
 /// A budget that holds the pin is told after this long: between two slots it does so for a moment.
@@ -100,6 +104,7 @@ impl Pace {
             checkpoint_delay: CHECKPOINT_DELAY_MIN,
             others: Others::default(),
             drive: Drive::default(),
+            driving_since: now,
             look_first: true,
             more: false,
             held_since: None,
@@ -143,7 +148,9 @@ impl Pace {
 
     pub(super) fn checkpointed(&mut self, now: Instant, done: Checkpointed) {
         // What was committed behind our own pin is no sign that somebody else is in the way.
-        let complete = !done.busy && done.backfilled >= Some(self.wal_frames);
+        // An emptied log has no frames.
+        let emptied = done.frames.is_some() && done.frames == done.backfilled;
+        let complete = !done.busy && (emptied || done.backfilled >= Some(self.wal_frames));
         self.checkpoint_delay = if complete {
             CHECKPOINT_DELAY_MIN
         } else {
@@ -163,12 +170,13 @@ impl Pace {
     }
 
     /// A look that was to begin the log anew has ended.
-    pub(super) fn drove(&mut self, now: Instant, restarts: bool) {
-        self.drive.drove(restarts);
-        if !restarts {
+    pub(super) fn drove(&mut self, now: Instant, copied: bool) {
+        if !self.drive.drove(copied) {
             self.checkpoint_delay = (self.checkpoint_delay * 2).min(CHECKPOINT_DELAY_MAX);
-            self.checkpoint_at = now.after(self.checkpoint_delay);
         }
+        // The writers waited for a part of it.
+        let rest = now.since(self.driving_since) * DRIVING_SHARE;
+        self.checkpoint_at = now.after(self.checkpoint_delay.max(rest).min(CHECKPOINT_DELAY_MAX));
     }
 
     /// When a pin that the budget holds is told.
@@ -300,6 +308,9 @@ impl Follow {
             }
             let restarts = self.restarts_next();
             self.pace.look_begins();
+            if restarts {
+                self.pace.driving_since = cx.now.mono;
+            }
             let id = cx.source(SourceJob::Look {
                 from: self.position.wal,
                 pages_before: self.position.pages,

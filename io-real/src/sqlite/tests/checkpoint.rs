@@ -115,6 +115,24 @@ fn writer_that_does_not_let_go_is_not_waited_for() {
 }
 
 #[test]
+fn what_a_checkpoint_of_the_application_copied_meanwhile_is_read_outside_of_the_lock() {
+    let mut world = World::new();
+    let app = world.app_with_table();
+    world.start();
+    for n in 0..300 {
+        app.execute("INSERT INTO t (b) VALUES (randomblob(3000))", []).unwrap();
+        if n == 0 {
+            world.look();
+        }
+    }
+    app.execute("DELETE FROM t WHERE a > 1", []).unwrap();
+    app.execute_batch("PRAGMA wal_checkpoint(passive)").unwrap();
+    app.execute("INSERT INTO t (b) VALUES (1)", []).unwrap();
+    assert!(!restart(&mut world).backfilled, "there are many frames of few pages");
+    world.assert_same();
+}
+
+#[test]
 fn writers_do_not_wait_for_much_to_be_read_or_copied() {
     let mut world = World::new();
     let app = world.app_with_table();

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// In another process: opening and closing the database here would drop SQLite's locks.
 fn cp(from: &Path, to: &Path) {
@@ -204,6 +205,37 @@ fn copy_behind_a_restart_of_the_log_is_seen() {
     assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
     assert_replaced(checkpoint(&mut world, CheckpointMode::Truncate));
     assert!(fs::read(&earlier).unwrap() == fs::read(world.path()).unwrap(), "it was written to");
+}
+
+#[test]
+fn copy_behind_a_look_that_kept_the_writers_out_is_seen() {
+    let (mut world, app) = followed();
+    app.execute("INSERT INTO t (b) VALUES (3)", []).unwrap();
+    assert!(world.try_look(u64::MAX, HandOver::Restart).unwrap().backfilled);
+    let earlier = backup(&world);
+    cp(&earlier, &world.path());
+    // The log begins anew, and nothing that was copied is left in it.
+    app.execute("INSERT INTO t (b) VALUES (4)", []).unwrap();
+    drop(app);
+    assert_replaced(world.try_look(u64::MAX, HandOver::Allowed));
+    assert!(fs::read(&earlier).unwrap() == fs::read(world.path()).unwrap(), "it was written to");
+}
+
+#[test]
+fn copy_while_the_write_lock_is_waited_for_is_seen_before_anything_is_copied() {
+    let (mut world, app) = followed();
+    app.execute("INSERT INTO t (b) VALUES (3)", []).unwrap();
+    let (earlier, path) = (backup(&world), world.path());
+    app.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let look = scope.spawn(|| world.try_look(u64::MAX, HandOver::Restart));
+        std::thread::sleep(Duration::from_millis(5));
+        cp(&earlier, &path);
+        app.execute_batch("ROLLBACK").unwrap();
+        assert_replaced(look.join().unwrap());
+    });
+    drop(app);
+    assert!(fs::read(&earlier).unwrap() == fs::read(&path).unwrap(), "it was written to");
 }
 
 #[test]

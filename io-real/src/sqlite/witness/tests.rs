@@ -174,7 +174,7 @@ fn write_that_was_there_when_the_pin_was_taken_needs_its_trace() {
     scene.witness.anchor_moved(&scene.files, &scene.paths, true);
     assert_eq!(scene.check(index(5, 5), index(5, 5)), Ok(()));
     scene.witness.anchor_moved(&scene.files, &scene.paths, true);
-    scene.witness.guarded();
+    scene.witness.pin_ended();
     scene.write();
     assert_eq!(scene.check(index(5, 6), index(5, 6)), Ok(()));
 }
