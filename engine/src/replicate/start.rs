@@ -279,7 +279,7 @@ impl Start {
             {
                 let (object, differs) = (object.clone(), before.is_some());
                 self.misreads += u32::from(differs);
-                if self.misreads < MISREADS_MAX {
+                if !differs || self.misreads < MISREADS_MAX {
                     self.step = header(cx, object, Some(got.bytes));
                     return None;
                 }

@@ -19,6 +19,8 @@ pub(crate) struct FakeStore {
     pub(crate) ignores_conditions: bool,
     /// A bit of the byte here comes wrong, in the next read of a part of an object.
     pub(crate) misread: Option<usize>,
+    /// So many reads of a part of an object come wrong, each in another way.
+    pub(crate) misreads: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -71,8 +73,9 @@ impl FakeStore {
                 Ok(StoreAnswer::Discarded)
             }
             StoreRequest::Get { key, range } => {
-                let wrong = range.as_ref().and_then(|_| self.misread.take());
-                let object = self.object(key)?;
+                let part = range.is_some();
+                let wrong = self.misread.take_if(|_| part);
+                let object = self.objects.get(key).cloned().ok_or(StoreError::Missing)?;
                 let all = object.bytes.len() as u64;
                 let range = range.clone().map_or(0..all, |r| r.start.min(all)..r.end.min(all));
                 let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
@@ -80,11 +83,15 @@ impl FakeStore {
                 if let Some(at) = wrong {
                     bytes[at] ^= 1;
                 }
+                if part && self.misreads > 0 {
+                    bytes[50] ^= self.misreads;
+                    self.misreads -= 1;
+                }
                 Ok(StoreAnswer::Got(Got {
                     bytes: bytes.into(),
                     object_bytes: all,
-                    etag: etag(object),
-                    modified: modified(object),
+                    etag: etag(&object),
+                    modified: modified(&object),
                     attributes: Attributes::default(),
                 }))
             }

@@ -135,6 +135,21 @@ fn clock_far_behind_the_newest_slot_is_told_once_in_a_life() {
 }
 
 #[test]
+fn header_that_reads_differently_each_time_is_told_and_not_hammered() {
+    let mut world = World::following();
+    world.forget_requests();
+    world.store.misreads = 40;
+    world.restart(|| false);
+    world.run_for(10 * SECOND);
+    assert_eq!(world.status(A), Status::Starting);
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
+    let reads = world.host(A).requests.len();
+    assert!(reads <= 60, "{reads} requests in ten seconds");
+    world.run_for(600 * SECOND);
+    assert_eq!((world.store.misreads, world.status(A)), (0, Status::Following));
+}
+
+#[test]
 fn answer_lost_with_the_process_is_adopted() {
     let mut world = World::following();
     world.on_store = Box::new(|_, r| match r {
