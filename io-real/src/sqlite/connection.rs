@@ -84,12 +84,24 @@ impl Connection {
         self.guard.get().is_some()
     }
 
-    /// Takes the lock of a reader slot, as a reader would; whether it was to be had. Must be pinned: ending the
-    /// transaction leaves the lock.
+    /// The reader slot that it holds so.
+    pub(super) fn guarded(&self) -> Option<usize> {
+        self.guard.get()
+    }
+
+    /// Takes the lock of a reader slot that nobody has, as a reader would; whether it was to be had. Must be pinned: ending
+    /// the transaction leaves the lock.
     pub(super) fn guard(&self, slot: usize) -> Result<bool, SourceError> {
         assert!(self.pinned() && !self.guards(), "a guard is taken once, under the pin that it replaces");
-        let taken = raw::shm_lock(&self.sqlite, lock_of(slot), ShmLock::Share)
-            .map_err(|code| io("guard", from_code(code)))?;
+        let lock = |action| {
+            raw::shm_lock(&self.sqlite, lock_of(slot), action).map_err(|code| io("guard", from_code(code)))
+        };
+        // SQLite would give the slot of the pin back with the pin. Nobody can have it alone beside that.
+        if !lock(ShmLock::Exclude)? {
+            return Ok(false);
+        }
+        lock(ShmLock::Readmit)?;
+        let taken = lock(ShmLock::Share)?;
         if taken {
             self.guard.set(Some(slot));
         }

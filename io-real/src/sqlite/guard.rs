@@ -25,7 +25,7 @@ impl Source {
             return false;
         }
         // No slot, or one that cannot be looked at: then a pin does, as before.
-        let guarded = self.anchor().guards() || self.guard_anchor().unwrap_or(false);
+        let guarded = self.guards_well() || self.guard_anew(snapshot.end.frames).unwrap_or(false);
         if guarded {
             self.anchor().end();
             self.free().end();
@@ -34,19 +34,45 @@ impl Source {
         guarded
     }
 
-    fn guard_anchor(&self) -> Result<bool, SourceError> {
-        let anchor = self.anchor();
-        for slot in 1..READ_SLOTS {
-            if self.mark_of(slot)? != Some(MARK_NOT_USED) || !anchor.guard(slot)? {
+    /// Whether the guard that is there stands in no checkpoint's way, or has not for long.
+    fn guards_well(&mut self) -> bool {
+        let Some(slot) = self.anchor().guarded() else { return false };
+        if matches!(self.mark_of(slot), Ok(Some(MARK_NOT_USED))) {
+            return true;
+        }
+        self.old_mark_looks += 1;
+        self.old_mark_looks < OLD_MARK_LOOKS_MAX
+    }
+
+    /// Guards on the free connection, which is pinned at the newest of `frames`, in another slot than before. It is the
+    /// anchor then.
+    fn guard_anew(&mut self, frames: u32) -> Result<bool, SourceError> {
+        let unused = |mark: u32| mark == MARK_NOT_USED;
+        let old = |mark: u32| mark < frames;
+        if !(self.guard_where(&unused)? || self.guard_where(&old)?) {
+            return Ok(false);
+        }
+        self.old_mark_looks = 0;
+        self.anchor().unguard();
+        self.anchor().end();
+        self.anchor = 1 - self.anchor;
+        Ok(true)
+    }
+
+    fn guard_where(&self, fits: &dyn Fn(u32) -> bool) -> Result<bool, SourceError> {
+        let free = self.free();
+        let before = self.anchor().guarded();
+        for slot in (1..READ_SLOTS).filter(|slot| Some(*slot) != before) {
+            if !self.mark_of(slot)?.is_some_and(fits) || !free.guard(slot)? {
                 continue;
             }
             // Only an exclusive lock changes a mark, and none can be had from here on; before, it could.
-            let unused = self.mark_of(slot);
-            if matches!(unused, Ok(Some(MARK_NOT_USED))) {
+            let mark = self.mark_of(slot);
+            if matches!(mark, Ok(Some(mark)) if fits(mark)) {
                 return Ok(true);
             }
-            anchor.unguard();
-            unused?;
+            free.unguard();
+            mark?;
         }
         Ok(false)
     }
@@ -55,3 +81,6 @@ impl Source {
         Ok(self.anchor().wal_index()?.map(|index| index.marks[slot]))
     }
 }
+
+/// A checkpoint looks every 100 ms at the least whether the slot that it waits for is free, and looks are 50 ms apart.
+const OLD_MARK_LOOKS_MAX: u32 = 4;

@@ -122,10 +122,8 @@ pub(super) enum ShmLock {
     /// Give back what was shared.
     Release,
     /// Take it alone, as a checkpoint does with a reader's slot.
-    #[cfg(test)]
     Exclude,
     /// Give back what was taken alone.
-    #[cfg(test)]
     Readmit,
 }
 
@@ -150,9 +148,7 @@ pub(super) fn shm_lock(connection: &Connection, lock: c_int, action: ShmLock) ->
     let flags = match action {
         ShmLock::Share => ffi::SQLITE_SHM_LOCK | ffi::SQLITE_SHM_SHARED,
         ShmLock::Release => ffi::SQLITE_SHM_UNLOCK | ffi::SQLITE_SHM_SHARED,
-        #[cfg(test)]
         ShmLock::Exclude => ffi::SQLITE_SHM_LOCK | ffi::SQLITE_SHM_EXCLUSIVE,
-        #[cfg(test)]
         ShmLock::Readmit => ffi::SQLITE_SHM_UNLOCK | ffi::SQLITE_SHM_EXCLUSIVE,
     };
     // SAFETY: one lock of the eight, of a file whose shared memory SQLite has mapped when it was pinned; the

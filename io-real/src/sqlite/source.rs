@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Source {
     connections: [Connection; 2],
     /// Which connection holds the pin.
-    anchor: usize,
+    pub(super) anchor: usize,
+    /// Looks since the guard went into a slot with an old mark.
+    pub(super) old_mark_looks: u32,
     /// What the pin stands on.
     pub(super) anchored: Snapshot,
     /// Where the image at the anchor is; `None` when the pin was taken without asking.
@@ -63,6 +65,7 @@ impl Source {
         let source = Source {
             connections,
             anchor: 0,
+            old_mark_looks: 0,
             anchored,
             view: None,
             witness,

@@ -2,7 +2,8 @@
 
 use super::world::World;
 use crate::sqlite::connection::lock_of;
-use crate::sqlite::raw::{ShmLock, shm_lock};
+use crate::sqlite::raw::{FileHandle, ShmLock, shm_lock};
+use crate::sqlite::wal_index::{MARK_NOT_USED, WalIndex};
 use engine::replicate::HandOver;
 use rusqlite::Connection;
 
@@ -122,4 +123,52 @@ fn every_slot_taken_by_readers_leaves_the_pin() {
     world.look();
     world.assert_same();
     drop(readers);
+}
+
+fn marks(app: &Connection) -> [u32; 5] {
+    app.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+    let index = WalIndex::read(&FileHandle::database(app).unwrap()).unwrap().unwrap();
+    app.execute_batch("COMMIT").unwrap();
+    index.marks
+}
+
+#[test]
+fn readers_that_are_gone_and_have_left_no_slot_unused_keep_no_checkpoint_waiting() {
+    let mut world = World::new();
+    let app = world.app_with_table();
+    let readers: Vec<Connection> = (0..4)
+        .map(|n| {
+            app.execute("INSERT INTO t (b) VALUES (?1)", [n]).unwrap();
+            let reader = world.app();
+            reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+            reader
+        })
+        .collect();
+    drop(readers);
+    world.start();
+    app.execute("INSERT INTO t (b) VALUES (4)", []).unwrap();
+    world.look();
+    let marks = marks(&app);
+    assert!(marks[1..].iter().all(|mark| *mark != MARK_NOT_USED), "{marks:?}");
+    let newest = (1..5).max_by_key(|slot| marks[*slot]).unwrap();
+    let taken = |app: &Connection| (1..5).filter(|slot| !free_slots(app).contains(slot)).collect::<Vec<_>>();
+    let first = taken(&app);
+    assert!(first.len() == 1 && first != [newest], "{first:?} of {marks:?}");
+    for _ in 0..4 {
+        world.look();
+    }
+    let second = taken(&app);
+    assert!(second.len() == 1 && second != first && second != [newest], "{second:?} of {marks:?}");
+    std::thread::scope(|scope| {
+        let full = scope.spawn(move || {
+            app.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+            checkpoint(&app, "full").0
+        });
+        while !full.is_finished() {
+            world.look();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(full.join().unwrap(), 0, "busy for ten seconds");
+    });
+    world.assert_same();
 }
