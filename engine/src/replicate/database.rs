@@ -46,8 +46,8 @@ pub(super) struct Database {
     pub(super) durable: Option<Txid>,
     /// Why the next heal will be needed, where more is known than the comparison shows.
     pub(super) reason: Option<HealReason>,
-    /// Whether this life has followed the place: whoever has the head after that has fenced us, whatever
-    /// `take_over` says. A person takes a place over once, not again and again.
+    /// Whether this life has followed the place, or told that a slot of this host counts: whoever has the head after
+    /// that has fenced us, whatever `take_over` says. A person takes a place over once, not again and again.
     pub(super) owned: bool,
     /// The newest object, if it is unreadable, and how often in a row it was.
     pub(super) damaged: Option<(String, u32)>,

@@ -271,7 +271,6 @@ impl Database {
             return;
         }
         place.head = Some(then.head);
-        self.owned = true;
         // It counts, and claims that count are never deleted.
         self.claim = None;
         self.known.clone_from(&place.seen.object);
@@ -292,6 +291,7 @@ impl Database {
     }
 
     fn announce(&mut self, cx: &mut Context<'_>, head: &Head) {
+        self.owned = true;
         if self.durable.is_none_or(|durable| durable < head.txid) {
             self.durable = Some(head.txid);
             cx.notice(Notice::Durable { txid: head.txid, timestamp: head.timestamp });
