@@ -97,7 +97,7 @@ mutants! {
     FencedForgotten = "fenced-forgotten",
     /// Another's newest object is passed over for an older one.
     ForeignHeadIgnored = "foreign-head-ignored",
-    /// The newest object's header is believed as it comes, without a checksum.
+    /// The newest object's header, and the manifest, are believed as they come, without a checksum.
     HeaderReadOnce = "header-read-once",
     /// Numbers that only the local state knows are used again.
     LostNumberReused = "lost-number-reused",

@@ -4,18 +4,21 @@ use super::backoff::Backoff;
 use super::command::{RequestId, StoreRequest};
 use super::context::Context;
 use super::event::StoreAnswer;
-use super::manifest::{SeenManifest, first_claim, put};
+use super::manifest::{SeenManifest, first_claim, is_as_left, put};
 use super::notice::Notice;
 use super::state::LocalState;
 use crate::manifest::{Manifest, ManifestError};
 use crate::store::{Condition, StoreError};
 use crate::types::{Instant, NodeId};
+use bytes::Bytes;
 
 /// The sub-machine.
 #[derive(Debug)]
 pub(super) struct Claim {
     own: Vec<NodeId>,
     step: Step,
+    /// What the read before gave.
+    before: Option<Bytes>,
     backoff: Backoff,
 }
 
@@ -44,7 +47,7 @@ pub(super) enum ClaimEnd {
 impl Claim {
     pub(super) fn start(cx: &mut Context<'_>, local: &LocalState, has_manifest: bool) -> Claim {
         let step = if has_manifest { read(cx) } else { create(cx) };
-        Claim { own: local.own.clone(), step, backoff: Backoff::default() }
+        Claim { own: local.own.clone(), step, before: None, backoff: Backoff::default() }
     }
 
     pub(super) fn awaits(&self, id: RequestId) -> bool {
@@ -94,6 +97,14 @@ impl Claim {
                 // Where nothing is refused it is looked first.
                 let next = if cx.config.conditional_writes { Next::Create } else { Next::Read };
                 self.step = self.pause(cx, error, next);
+                None
+            }
+            // Nothing tells that it was read right: another's is believed when two reads agree.
+            (Step::Reading(_), Ok(StoreAnswer::Got(got)))
+                if !is_as_left(cx, &got.bytes, &self.own)
+                    && self.before.replace(got.bytes.clone()) != Some(got.bytes.clone()) =>
+            {
+                self.step = read(cx);
                 None
             }
             (Step::Reading(_), Ok(StoreAnswer::Got(got))) => match Manifest::decode(&got.bytes) {

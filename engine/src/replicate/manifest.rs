@@ -86,6 +86,12 @@ pub(super) fn put(cx: &mut Context<'_>, body: Bytes, condition: Condition) -> Re
     cx.store(StoreRequest::Put { key, body, attributes: Attributes::default(), condition })
 }
 
+/// Whether what was read is what this host would write there: then it needs no second look, although nothing else tells
+/// that it was read right.
+pub(super) fn is_as_left(cx: &Context<'_>, bytes: &[u8], own: &[NodeId]) -> bool {
+    Manifest::decode(bytes).is_ok_and(|manifest| owned(cx, &manifest, own).is_none())
+}
+
 /// What a manifest should say when this host owns the place; `None`: it does.
 fn owned(cx: &Context<'_>, manifest: &Manifest, own: &[NodeId]) -> Option<Manifest> {
     let claim = first_claim(cx);

@@ -5,7 +5,7 @@ use super::command::{RequestId, StateJob, StoreRequest};
 use super::context::Context;
 use super::event::{StateError, StoreAnswer};
 use super::head::{Head, Owner};
-use super::manifest::SeenManifest;
+use super::manifest::{SeenManifest, is_as_left};
 use super::notice::Notice;
 use super::retrying::{Retrying, Settled};
 use super::sighting::{SeenObject, Sighting};
@@ -42,7 +42,8 @@ enum Step {
     PausedLoad(Instant),
     PausedList(Instant),
     Listing(Retrying, ListingBuilder),
-    Manifest(Retrying),
+    /// One that is not as this host left it is believed when two reads agree, too.
+    Manifest(Retrying, Option<Bytes>),
     /// A part of an object has no checksum of its own: it is believed when two reads agree. Here: the one before.
     Header(Retrying, ObjectInfo, Option<Bytes>),
     /// A header that would fence us is believed only from a download that its file checksum proves.
@@ -113,7 +114,7 @@ impl Start {
             Step::Loading(sent) | Step::SavingId(sent) => *sent == id,
             Step::PausedLoad(_) | Step::PausedList(_) => false,
             Step::Listing(r, _)
-            | Step::Manifest(r)
+            | Step::Manifest(r, _)
             | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
@@ -126,7 +127,7 @@ impl Start {
             Step::Loading(_) | Step::SavingId(_) => None,
             Step::PausedLoad(until) | Step::PausedList(until) => Some(*until),
             Step::Listing(r, _)
-            | Step::Manifest(r)
+            | Step::Manifest(r, _)
             | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
@@ -149,7 +150,7 @@ impl Start {
                 }
             }
             Step::Listing(r, _)
-            | Step::Manifest(r)
+            | Step::Manifest(r, _)
             | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
@@ -190,7 +191,7 @@ impl Start {
     ) -> Option<StartEnd> {
         let settled = match &mut self.step {
             Step::Listing(r, _)
-            | Step::Manifest(r)
+            | Step::Manifest(r, _)
             | Step::Header(r, ..)
             | Step::Proof(r, _)
             | Step::Hash(r, ..)
@@ -225,11 +226,11 @@ impl Start {
 
     fn missing(&mut self, cx: &mut Context<'_>) -> Option<StartEnd> {
         match &self.step {
-            Step::Manifest(_) => self.after_manifest(cx),
+            Step::Manifest(..) => self.after_manifest(cx),
             // A store without the folder has no objects.
             Step::Listing(_, builder) => {
                 self.listing = builder.clone().finish(cx.config.modified_is);
-                self.ask_manifest(cx);
+                self.ask_manifest(cx, None);
                 None
             }
             // It was listed a moment ago: the place is changing, look again. Not at once: a store may
@@ -254,11 +255,19 @@ impl Start {
                     self.step = Step::Listing(Retrying::start(cx, request), builder);
                 } else {
                     self.listing = builder.finish(cx.config.modified_is);
-                    self.ask_manifest(cx);
+                    self.ask_manifest(cx, None);
                 }
                 None
             }
-            (Step::Manifest(_), StoreAnswer::Got(got)) => match Manifest::decode(&got.bytes) {
+            (Step::Manifest(_, before), StoreAnswer::Got(got))
+                if before.as_ref() != Some(&got.bytes)
+                    && !is_as_left(cx, &got.bytes, &self.local.own)
+                    && !mutated(Mutant::HeaderReadOnce) =>
+            {
+                self.ask_manifest(cx, Some(got.bytes));
+                None
+            }
+            (Step::Manifest(..), StoreAnswer::Got(got)) => match Manifest::decode(&got.bytes) {
                 Ok(manifest) => {
                     self.manifest = Some(SeenManifest { manifest, etag: got.etag });
                     self.after_manifest(cx)
@@ -323,9 +332,9 @@ impl Start {
         }
     }
 
-    fn ask_manifest(&mut self, cx: &mut Context<'_>) {
+    fn ask_manifest(&mut self, cx: &mut Context<'_>, before: Option<Bytes>) {
         let key = cx.config.place.manifest_key();
-        self.step = Step::Manifest(Retrying::start(cx, StoreRequest::Get { key, range: None }));
+        self.step = Step::Manifest(Retrying::start(cx, StoreRequest::Get { key, range: None }), before);
     }
 
     fn after_manifest(&mut self, cx: &mut Context<'_>) -> Option<StartEnd> {
