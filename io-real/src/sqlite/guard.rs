@@ -10,6 +10,10 @@
 //! restarted before the next look; and that takes the lock of *any* reader slot above 0. One whose mark says "not
 //! used" stands in the way of no checkpoint that copies, only of the restart that follows. So each look that took
 //! all there is ends in such a slot, or, once the database has all of the log, in slot 0.
+//!
+//! Where readers have left a mark in every slot, the guard takes one with an old mark for some looks and then another: a
+//! checkpoint that waits for the slot of the newest mark comes through there, then through the ones with old marks, and
+//! leaves them unused.
 
 use super::image::View;
 use super::source::Source;
