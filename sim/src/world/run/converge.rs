@@ -120,9 +120,12 @@ impl World<'_> {
         let snapshot = Snapshot::take(&self.store, &self.place, lock_byte(self.settings));
         let (txid, database) = snapshot.restore(Target::Latest)?;
         // A claim that nobody had time to announce may lie on top: it changes nothing. And where a writer has forgotten
-        // that it wrote there, what it did not announce before stays on top of what it did.
-        let forgotten = txid > newest && self.machines.iter().all(|machine| machine.fenced);
-        if txid < newest || digest(&database) != converged && !forgotten {
+        // that it wrote there, what it did not announce before stays on top of what it did: a state that was.
+        let found = digest(&database);
+        let forgotten = txid > newest
+            && self.machines.iter().all(|machine| machine.fenced)
+            && self.states.values().any(|states| states.was_since(0, found));
+        if txid < newest || found != converged && !forgotten {
             return Err(Violation::new(1, format!("the newest restore is slot {txid}, not {newest}")));
         }
         integrity(&database)?;
