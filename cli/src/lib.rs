@@ -10,6 +10,7 @@
 //! (a struct in which every value is already legal) and hands it to the driver. It is a library with a thin
 //! binary, so that a test can run a whole command line against an environment of its own.
 
+pub mod allocator;
 pub mod args;
 pub mod commands;
 pub mod config;

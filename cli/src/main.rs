@@ -7,6 +7,7 @@ use cli::output::Streams;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cli::allocator::configure();
     let arguments: Vec<_> = std::env::args_os().collect();
     install_panic_hook(cli::args::wants_json(&arguments));
     ExitCode::from(run(&arguments, &Surroundings::of_process(), Streams::of_process()))

@@ -11,6 +11,8 @@ pub mod port;
 #[cfg(feature = "driver")]
 pub mod restore;
 #[cfg(feature = "driver")]
+mod seal;
+#[cfg(feature = "driver")]
 pub mod sqlite;
 #[cfg(feature = "driver")]
 pub mod state;

@@ -43,6 +43,7 @@ fn lock_page_is_never_read_and_never_stored() {
         path,
         files: Arc::new(RealFiles::new("test-host")),
         lock_byte: LOCK_BYTE,
+        pause: io_real::files::pause,
     });
     session.run(SourceJob::Open { enter_wal_mode: true }).unwrap();
     let start = survey(&mut session).snapshot;

@@ -79,6 +79,10 @@ pub enum Reached {
     IdleHour,
     /// The writers were kept out for a moment, so that the log begins anew.
     LogDriven,
+    /// A look waited for a checkpoint of the application.
+    CopyAwaited,
+    /// It ended, and the log could begin anew with the next commit.
+    CopyEnded,
     /// Every point of a listing was restored.
     PointsChecked,
 }
@@ -126,6 +130,8 @@ pub const REQUIRED: &[Reached] = &[
     Reached::FreeRestart,
     Reached::IdleHour,
     Reached::LogDriven,
+    Reached::CopyAwaited,
+    Reached::CopyEnded,
     Reached::PointsChecked,
 ];
 

@@ -37,6 +37,7 @@ fn session(daemon: &Process, lock_byte: LockByte) -> Session {
         path: PathBuf::from(DB),
         files: Arc::new(files(daemon)),
         lock_byte,
+        pause: |duration| duration,
     })
 }
 

@@ -35,14 +35,14 @@ impl Daemon {
         (field_kib(&status, "VmRSS:") * 1024, field_kib(&status, "VmHWM:") * 1024)
     }
 
-    /// Processor time so far, in seconds.
+    /// Processor time of its threads so far, in seconds. The clock ticks of `stat` are too coarse for one that is idle.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it lives");
-        let after_name = stat.rsplit(')').next().expect("a name in parentheses");
-        let ticks =
-            |index: usize| after_name.split_whitespace().nth(index).and_then(|t| t.parse::<f64>().ok());
-        // Fields 14 and 15 of proc(5): user and system time; the clock ticks 100 times a second on Linux.
-        (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) / 100.0
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("it lives");
+        let nanoseconds = threads.filter_map(|thread| {
+            let schedstat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            schedstat.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        nanoseconds.sum::<f64>() / 1e9
     }
 
     /// SIGTERM, and waits: all that is pending is in the store then.

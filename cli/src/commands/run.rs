@@ -95,11 +95,16 @@ fn with_state_dir(flags: &Flags, global: &Global) -> Flags {
     flags
 }
 
+/// They wait for the store and for each other; what computes or blocks has threads of its own.
+const WORKER_THREADS_MAX: usize = 4;
+
 /// Runs a command that talks to the store. TLS gets its cryptography here, once per process.
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     // The error says that it was installed already, by an earlier run in the same process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let threads =
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(WORKER_THREADS_MAX);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|error| {
         Failure::new(Kind::Unavailable, "cannot start the worker threads").because(&error)
     })?;

@@ -103,6 +103,8 @@ mutants! {
     LostNumberReused = "lost-number-reused",
     /// What was read under the write lock is forgotten.
     LockedTailDropped = "locked-tail-dropped",
+    /// A log that was copied is let go although something was committed since it was read.
+    CopiedLogLetGo = "copied-log-let-go",
     /// A place is listed only when something else asks for it.
     PlaceNeverListed = "place-never-listed",
     /// A file that is not ours any more is held until what is on its way has arrived.

@@ -17,7 +17,7 @@ use super::config::DatabaseConfig;
 use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
-use super::event::{SourceAnswer, SourceError, StateError, StoreAnswer};
+use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer};
 use super::follow::Follow;
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
@@ -156,9 +156,9 @@ impl Database {
         matches!(self.phase, Phase::Stopped)
     }
 
-    pub(super) fn poked(&mut self, now: Now, out: &mut Outbox) {
+    pub(super) fn poked(&mut self, now: Now, out: &mut Outbox, hint: Hint) {
         match &mut self.phase {
-            Phase::Follow(follow, _) => follow.poked(),
+            Phase::Follow(follow, _) => follow.poked(hint),
             Phase::Waiting { until: Some(until), poke_from, then: Then::Attach(..) | Then::Probe(_) } => {
                 *until = (*until).min((*poke_from).max(now.mono));
             }

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// At least so long the source stays closed after the log was let go.
 const LET_GO_DELAY: Duration = Duration::from_secs(30);
+/// And not longer than that: after it the store is asked first, and the database is compared only when it answers.
+const LET_GO_DELAY_MAX: Duration = Duration::from_secs(120);
 
 impl Database {
     pub(super) fn set_status(&mut self, cx: &mut Context<'_>, status: Status) {
@@ -256,8 +258,9 @@ impl Database {
             CatchupEnd::Relist => self.start_anew(cx),
             CatchupEnd::LetGo(tried) => {
                 // The application needs time with its log, and comparing costs what the database does: longer than that.
+                let delay = tried.clamp(LET_GO_DELAY, LET_GO_DELAY_MAX);
                 cx.source(SourceJob::Close);
-                self.phase = Phase::Doubting(cx.now.mono.after(tried.max(LET_GO_DELAY)), Then::Start);
+                self.phase = Phase::Doubting(cx.now.mono.after(delay), Then::Start);
             }
         }
     }

@@ -17,7 +17,8 @@ pub(super) struct Draft {
     pub(super) key: String,
     pub(super) object: ObjectKey,
     pub(super) header: Header,
-    pub(super) pages: PageSet,
+    /// None any more when pages in memory were handed over to be encoded: they are in memory once.
+    pub(super) pages: Option<PageSet>,
     /// Bytes of its pages before compression, to choose between one request and parts.
     pub(super) page_bytes: u64,
     /// What else to write with the record.
@@ -54,9 +55,17 @@ impl Draft {
     }
 
     /// Asks for the object's bytes, or for parts of them in the store where they are many.
-    pub(super) fn encode(&self, cx: &mut Context<'_>) -> RequestId {
-        let (header, pages) = (self.header.clone(), self.pages.clone());
-        if self.page_bytes <= cx.config.part_bytes {
+    ///
+    /// # Panics
+    /// If its pages were handed over already.
+    pub(super) fn encode(&mut self, cx: &mut Context<'_>) -> RequestId {
+        let header = self.header.clone();
+        let is_whole = self.page_bytes <= cx.config.part_bytes;
+        let pages = match self.pages.take().expect("what was handed over is not encoded again") {
+            pages @ PageSet::Memory(_) if is_whole => pages,
+            pages => self.pages.insert(pages).clone(),
+        };
+        if is_whole {
             return cx.source(SourceJob::Seal { header, pages });
         }
         let attributes = Attributes { timestamp: Some(header.timestamp()), sha256: None };

@@ -17,7 +17,7 @@ pub enum Event {
     /// A database was added to the fleet.
     Added(SourceId, Box<DatabaseConfig>),
     /// The files of a database may have changed: a hint; losing or repeating it is harmless.
-    Poked(SourceId),
+    Poked(SourceId, Hint),
     /// The deadline of [`Output::Wait`](super::Output::Wait) passed, or anything else: look at the clock.
     TimePassed,
     /// Sync what is pending, then stop following this database.
@@ -28,6 +28,15 @@ pub enum Event {
     State(RequestId, Result<Option<Box<LocalState>>, StateError>),
     /// Answer to [`Command::Store`](super::Command::Store).
     Store(RequestId, Result<StoreAnswer, StoreError>),
+}
+
+/// Which file may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hint {
+    /// The log, or it is not known: a commit.
+    Log,
+    /// The database itself, which in WAL mode is written by checkpoints.
+    Database,
 }
 
 /// A finished [`SourceJob`](super::SourceJob), by the job's name.
@@ -72,6 +81,9 @@ pub struct Looked {
     /// Whether all of the WAL was already copied into the database when the pin was taken (mark 0): a
     /// checkpoint of anybody's is not held up by it.
     pub backfilled: bool,
+    /// Whether somebody else is copying all of it just now, and the anchor will be in the way of the commit that
+    /// could begin it anew.
+    pub copying: bool,
     /// Length of the WAL file.
     pub wal_bytes: u64,
 }

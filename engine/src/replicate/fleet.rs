@@ -52,7 +52,7 @@ impl Fleet {
                 self.arm(id);
             }
             Event::TimePassed => self.time_passed(),
-            Event::Poked(id) => self.with(id, |database, out| database.poked(now, out)),
+            Event::Poked(id, hint) => self.with(id, |database, out| database.poked(now, out, hint)),
             Event::StopRequested(id) => self.with(id, |database, out| database.stop(now, out)),
             Event::Source(request, result) => {
                 let id = self.out.settle(request);

@@ -276,7 +276,7 @@ fn draft(cx: &Context<'_>, key: ObjectKey, header: Header, pages: PageSet, count
         key: cx.config.place.object_key(cx.config.layout, key),
         object: key,
         header,
-        pages,
+        pages: Some(pages),
         page_bytes: u64::from(count) * u64::from(size.into_inner()),
         change: StateChange::default(),
     }

@@ -19,11 +19,13 @@ pub(super) struct Unsent {
     pub(super) since: Instant,
     pages: BTreeMap<Pgno, TailPage>,
     memory_bytes: u64,
+    is_pinned: bool,
 }
 
 impl Unsent {
     pub(super) fn new(tail: Tail, now: Instant) -> Unsent {
         let memory_bytes = tail.pages.values().map(bytes_in_memory).sum();
+        let is_pinned = is_pinned(&tail);
         Unsent {
             start: tail.start,
             end: tail.end,
@@ -32,6 +34,7 @@ impl Unsent {
             since: now,
             pages: tail.pages,
             memory_bytes,
+            is_pinned,
         }
     }
 
@@ -46,21 +49,26 @@ impl Unsent {
         self.commit = tail.commit;
         if mutated(Mutant::TailForgetsPages) {
             self.pages.clear();
+            self.memory_bytes = 0;
         }
         for (pgno, page) in tail.pages {
             if mutated(Mutant::OlderFrameWins) && self.pages.contains_key(&pgno) {
                 continue;
             }
-            self.pages.insert(pgno, page);
+            self.memory_bytes += bytes_in_memory(&page);
+            let before = self.pages.insert(pgno, page);
+            self.memory_bytes -= before.as_ref().map_or(0, bytes_in_memory);
         }
         // Pages past the end are gone; a later growth brings all of its pages itself.
-        self.pages.retain(|pgno, _| pgno.into_inner() <= tail.commit);
-        self.memory_bytes = self.pages.values().map(bytes_in_memory).sum();
+        if let Ok(end) = Pgno::new(tail.commit.saturating_add(1)) {
+            let gone = self.pages.split_off(&end);
+            self.memory_bytes -= gone.values().map(bytes_in_memory).sum::<u64>();
+        }
     }
 
     /// Whether some of its pages can only be read under the anchor.
     pub(super) fn is_pinned(&self) -> bool {
-        self.pages.values().any(|p| !matches!(p.place, TailPlace::Memory(_)))
+        self.is_pinned
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {

@@ -96,7 +96,7 @@ pub(super) enum UploadEnd {
 }
 
 impl Upload {
-    pub(super) fn start(cx: &mut Context<'_>, draft: Draft, seen: Sighting) -> Upload {
+    pub(super) fn start(cx: &mut Context<'_>, mut draft: Draft, seen: Sighting) -> Upload {
         let id = draft.encode(cx);
         let (step, backoff) = (Step::Encoding(id), Backoff::default());
         Upload { draft, step, backoff, seen, lists_first: false, failing_since: None, sent_at: cx.now }
@@ -117,7 +117,7 @@ impl Upload {
 
     /// Whether it reads under the anchor, which must then not move.
     pub(super) fn needs_anchor(&self) -> bool {
-        matches!(self.draft.pages, PageSet::Pinned(_))
+        matches!(self.draft.pages, Some(PageSet::Pinned(_)))
     }
 
     /// Whether the store has taken nothing for a while, though it was asked.
@@ -182,6 +182,8 @@ impl Upload {
     ) -> Option<UploadEnd> {
         match result {
             Ok(SourceAnswer::Sealed(Sealed { body, sha256 })) => {
+                // What is whole is never encoded again.
+                self.draft.pages = None;
                 self.step = self.record(cx, Ready::Whole { body, sha256 });
                 None
             }
@@ -243,7 +245,7 @@ impl Upload {
     }
 
     fn unreadable(&mut self, cx: &mut Context<'_>, error: SourceError) -> Option<UploadEnd> {
-        if error != SourceError::Busy {
+        if error != SourceError::Busy || self.draft.pages.is_none() {
             return Some(UploadEnd::SourceLost(error));
         }
         let until = self.backoff.next(cx.now.mono, cx.config.node, Duration::ZERO);

@@ -2,7 +2,7 @@
 
 use super::source::FakeDatabase;
 use super::world::{A, B, Fate, SECOND, World};
-use engine::replicate::{Event, HandOver, Notice, SourceError, SourceJob, Status, StoreRequest};
+use engine::replicate::{Event, HandOver, Hint, Notice, SourceError, SourceJob, Status, StoreRequest};
 use engine::store::StoreError;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -108,11 +108,76 @@ fn storm_of_hints_is_no_storm_of_looks() {
     let mut world = World::following();
     world.forget_requests();
     for _ in 0..10_000 {
-        world.handle(Event::Poked(A));
+        world.handle(Event::Poked(A, Hint::Log));
         world.run_for(Duration::from_micros(100));
     }
     let looks = world.host(A).jobs.len();
     assert!((40..=55).contains(&looks), "{looks} looks in a second of hints");
+}
+
+#[test]
+fn storm_of_checkpoints_is_no_storm_of_looks() {
+    let mut world = World::following();
+    world.forget_requests();
+    for _ in 0..10_000 {
+        world.handle(Event::Poked(A, Hint::Database));
+        world.run_for(Duration::from_micros(100));
+    }
+    let looks = world.host(A).jobs.len();
+    assert!((40..=60).contains(&looks), "{looks} looks in a second of hints");
+}
+
+/// When the next look begins after a hint, in tenths of milliseconds.
+fn look_after(world: &mut World, hint: Hint) -> u32 {
+    world.forget_requests();
+    world.handle(Event::Poked(A, hint));
+    (0..1000)
+        .find(|_| {
+            world.run_for(Duration::from_micros(100));
+            !world.host(A).jobs.is_empty()
+        })
+        .expect("a hint leads to a look")
+}
+
+#[test]
+fn log_that_is_copied_is_looked_at_sooner_than_one_that_grows() {
+    let mut world = World::following();
+    // Frames that are not copied, and a look just now.
+    world.commit(A, &[3]);
+    world.run_for(Duration::from_millis(45));
+    world.commit(A, &[4]);
+    look_after(&mut world, Hint::Log);
+    world.run_for(Duration::from_millis(2));
+    let growing = look_after(&mut world, Hint::Log);
+    world.run_for(Duration::from_millis(2));
+    let copied = look_after(&mut world, Hint::Database);
+    assert!(copied < 10 && (100..200).contains(&growing), "{copied} {growing}");
+}
+
+#[test]
+fn end_of_a_checkpoint_is_looked_for_at_once_and_does_not_hold_up_our_own_end() {
+    let mut world = World::following();
+    world.hosts.get_mut(&A).unwrap().database.copying = true;
+    look_after(&mut world, Hint::Database);
+    world.run_for(Duration::from_millis(10));
+    let looks = world.host(A).jobs.len();
+    // Each takes a while, too.
+    assert!((10..=60).contains(&looks), "{looks} looks in ten milliseconds");
+    world.handle(Event::StopRequested(A));
+    world.run_for(SECOND / 10);
+    assert_eq!(world.status(A), Status::Stopped);
+}
+
+#[test]
+fn commit_after_the_log_began_anew_is_looked_at_soon() {
+    let mut world = World::following();
+    world.commit(A, &[3]);
+    world.run_for(Duration::from_millis(45));
+    world.hosts.get_mut(&A).unwrap().database.copy_log();
+    look_after(&mut world, Hint::Database);
+    world.run_for(Duration::from_millis(2));
+    let at_mark_0 = look_after(&mut world, Hint::Log);
+    assert!(at_mark_0 < 15, "{at_mark_0}");
 }
 
 #[test]
@@ -123,7 +188,7 @@ fn storm_of_hints_at_a_file_that_cannot_be_opened_is_no_storm_of_attempts() {
     world.run_for(SECOND);
     world.forget_requests();
     for _ in 0..10_000 {
-        world.handle(Event::Poked(A));
+        world.handle(Event::Poked(A, Hint::Log));
         world.run_for(Duration::from_micros(100));
     }
     let opens = world.host(A).jobs.len();
@@ -160,7 +225,7 @@ fn database_without_pages_is_waited_for() {
     world.run_for(5 * SECOND);
     assert_eq!(world.status(A), Status::Missing);
     world.hosts.get_mut(&A).unwrap().database.commit(&[1], 3);
-    world.handle(Event::Poked(A));
+    world.handle(Event::Poked(A, Hint::Log));
     world.run_for(5 * SECOND);
     assert_eq!(world.status(A), Status::Following);
     world.assert_store_equals_database(A);
@@ -169,7 +234,7 @@ fn database_without_pages_is_waited_for() {
 /// The files change ten times a second.
 fn hints(world: &mut World, seconds: u32) {
     for _ in 0..seconds * 10 {
-        world.handle(Event::Poked(A));
+        world.handle(Event::Poked(A, Hint::Log));
         world.run_for(SECOND / 10);
     }
 }
@@ -179,12 +244,12 @@ fn hint_during_a_look_leads_to_another_look() {
     let mut world = World::following();
     world.run_for(60 * SECOND);
     world.forget_requests();
-    world.handle(Event::Poked(A));
+    world.handle(Event::Poked(A, Hint::Log));
     while world.host(A).jobs.is_empty() {
         world.run_for(Duration::from_micros(100));
     }
     // The look is under way and may have read its bound already.
-    world.handle(Event::Poked(A));
+    world.handle(Event::Poked(A, Hint::Log));
     world.run_for(Duration::from_millis(45));
     assert_eq!(world.host(A).jobs.len(), 2);
 }
@@ -246,6 +311,33 @@ fn spent_memory_budget_that_holds_the_pin_is_told_and_so_is_its_end() {
     world.run_for(60 * SECOND);
     assert_eq!((told(&world), world.status(A)), (1, Status::Following));
     world.assert_store_equals_database(A);
+}
+
+#[test]
+fn all_of_the_budget_is_for_a_store_that_is_slow() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| config.memory_bytes_max = 64 << 20);
+    world.run_for(5 * SECOND);
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::Put { .. } => Fate::Fails(StoreError::Throttled { retry_after: Some(20 * SECOND) }),
+        _ => Fate::Answered,
+    });
+    let most = |world: &mut World, page| {
+        world.forget_requests();
+        world.commit(A, &[page]);
+        world.run_for(SECOND / 2);
+        let bytes = |(_, job): &(_, SourceJob)| match job {
+            SourceJob::Look { bytes_max, .. } => Some(*bytes_max),
+            _ => None,
+        };
+        world.host(A).jobs.iter().filter_map(bytes).max().expect("a look")
+    };
+    let at_first = most(&mut world, 3);
+    world.run_for(SECOND);
+    most(&mut world, 4);
+    world.run_for(2 * SECOND);
+    let beside_a_slow_store = most(&mut world, 5);
+    assert!(at_first <= 8 << 20 && beside_a_slow_store > 60 << 20, "{at_first} {beside_a_slow_store}");
 }
 
 #[test]
@@ -339,7 +431,7 @@ fn database_that_shrinks_and_grows_again_is_followed() {
     let mut world = World::following();
     for size in [4, 20, 3, 3, 12] {
         world.hosts.get_mut(&A).unwrap().database.commit(&[1], size);
-        world.handle(Event::Poked(A));
+        world.handle(Event::Poked(A, Hint::Log));
         world.run_for(SECOND / 3);
     }
     world.run_for(5 * SECOND);

@@ -3,7 +3,7 @@
 
 use super::source::FakeDatabase;
 use super::world::{A, B, Fate, SECOND, World};
-use engine::replicate::{Event, SourceError, SourceId, SourceJob, Status, StoreRequest};
+use engine::replicate::{Event, Hint, SourceError, SourceId, SourceJob, Status, StoreRequest};
 use engine::store::{Fatal, StoreError};
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -85,10 +85,10 @@ impl Deed {
                 let database = &mut world.hosts.get_mut(&id).unwrap().database;
                 let pages: Vec<u32> = pages.into_iter().map(|page| page.min(size)).collect();
                 database.commit(&pages, size);
-                world.handle(Event::Poked(id));
+                world.handle(Event::Poked(id, Hint::Log));
             }
             Deed::Wait(time) => world.run_for(time),
-            Deed::Poke(id) => world.handle(Event::Poked(id)),
+            Deed::Poke(id) => world.handle(Event::Poked(id, Hint::Log)),
             Deed::Restart => world.restart(|| luck.draw().is_multiple_of(2)),
         }
     }

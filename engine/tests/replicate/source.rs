@@ -30,6 +30,8 @@ pub(crate) struct FakeDatabase {
     backfilled: usize,
     /// Somebody reads an old state: nothing is copied into the file.
     pub(crate) has_reader: bool,
+    /// Somebody copies all of the log, and takes long.
+    pub(crate) copying: bool,
     /// The next commit begins the log anew.
     restarts: bool,
     next_content: u64,
@@ -56,6 +58,7 @@ impl FakeDatabase {
             anchor: None,
             backfilled: 0,
             has_reader: false,
+            copying: false,
             restarts: false,
             next_content: first + pages + 1,
         }
@@ -182,8 +185,7 @@ impl FakeDatabase {
             self.anchor = Some(self.frames.len());
         }
         if handed_over && hand_over == HandOver::Restart && !self.has_reader {
-            self.file = self.committed();
-            self.backfilled = self.frames.len();
+            self.copy_log();
             self.restarts = true;
         }
         Looked {
@@ -191,6 +193,7 @@ impl FakeDatabase {
             tail,
             handed_over,
             backfilled: self.backfilled == self.frames.len(),
+            copying: self.copying,
             wal_bytes: self.file_frames as u64 * u64::from(PAGE_BYTES + 24),
         }
     }
@@ -250,6 +253,12 @@ impl FakeDatabase {
         // One that copies what it can is never busy.
         let busy = !complete && mode == CheckpointMode::Truncate;
         Checkpointed { busy, frames: count(self.frames.len()), backfilled: count(self.backfilled) }
+    }
+
+    /// The application checkpoints.
+    pub(crate) fn copy_log(&mut self) {
+        self.file = self.committed();
+        self.backfilled = self.frames.len();
     }
 
     pub(crate) fn restart_log(&mut self) {

@@ -7,8 +7,8 @@ use engine::key::{Layout, ModifiedIs, Place};
 use engine::ltx::Header;
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, LocalState, Notice, Output, RequestId, SourceError, SourceId,
-    SourceJob, StateChange, StateError, StateJob, Status, StoreRequest, TakeOver,
+    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Notice, Output, RequestId, SourceError,
+    SourceId, SourceJob, StateChange, StateError, StateJob, Status, StoreRequest, TakeOver,
 };
 use engine::store::{Sha256, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now, Timestamp};
@@ -230,7 +230,7 @@ impl World {
         let database = &mut self.hosts.get_mut(&db).unwrap().database;
         let size = database.page_count();
         database.commit(pages, size);
-        self.handle(Event::Poked(db));
+        self.handle(Event::Poked(db, Hint::Log));
     }
 
     pub(crate) fn host(&self, db: SourceId) -> &Host {

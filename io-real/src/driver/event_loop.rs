@@ -11,14 +11,15 @@ use super::sweep::Sweep;
 use super::uploads::Uploads;
 use crate::port::{Clock, Source, State, Store, Work};
 use engine::replicate::{
-    Command, Event, Fleet, Notice, Output, RequestId, SourceId, SourceJob, StateJob, Status, StoreRequest,
+    Command, Event, Fleet, Notice, Output, PageSet, RequestId, SourceId, SourceJob, StateJob, Status,
+    StoreRequest,
 };
 use engine::types::{Instant, Now};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The world, as far as the driver needs it.
 pub struct Ports {
@@ -39,7 +40,8 @@ pub struct Limits {
     pub requests_in_flight: usize,
     /// Short jobs on sources at one time; at least 1. A job may wait for seconds, and the others behind it.
     pub source_jobs: usize,
-    /// Long jobs on sources at one time, beside the short ones; at least 1. They read whole databases.
+    /// Long jobs on sources at one time, beside the short ones, and as many objects that are encoded; at least 1. They
+    /// read whole databases.
     pub source_jobs_long: usize,
     /// A request to the store without an answer for this long (a body: plus its time at 64 KiB/s; the completion
     /// of an upload in parts: plus 15 minutes) is given up.
@@ -115,6 +117,7 @@ impl<S: Source> Driver<S> {
                 requests,
                 uploads: Uploads::default(),
                 work,
+                seals: Arc::new(Semaphore::new(limits.source_jobs_long)),
                 messages: send_message.clone(),
             },
             databases: BTreeMap::new(),
@@ -143,7 +146,9 @@ impl<S: Source> Driver<S> {
             tokio::select! {
                 Some(answer) = self.inbox.answers.recv() => self.handle(answer),
                 Some(message) = self.inbox.messages.recv() => self.take(message),
-                hints = self.poker.wait() => hints.into_iter().for_each(|id| self.handle(Event::Poked(id))),
+                hints = self.poker.wait() => {
+                    hints.into_iter().for_each(|(id, hint)| self.handle(Event::Poked(id, hint)));
+                }
                 () = sleep(deadline, now) => self.handle(Event::TimePassed),
             }
         }
@@ -203,6 +208,14 @@ impl<S: Source> Driver<S> {
 
     fn source(&mut self, id: RequestId, database: SourceId, job: SourceJob) {
         let promise = promise::of_source(id, self.answers.clone());
+        let job = match job {
+            // It needs nothing of the source, which may look meanwhile.
+            SourceJob::Seal { header, pages: PageSet::Memory(pages) } => {
+                let sealed = self.performer.clone().seal(self.database(database).format, header, pages);
+                return self.spawn(async move { promise.keep(sealed.await) });
+            }
+            job => job,
+        };
         let length = Length::of(&job);
         self.sources.push(database, length, Box::new(move |source| promise.keep(source.run(job))));
     }

@@ -2,8 +2,8 @@
 
 use super::message::Message;
 use crate::port::Source;
-use engine::replicate::{DatabaseConfig, SourceId};
-use std::collections::BTreeSet;
+use engine::replicate::{DatabaseConfig, Hint, SourceId};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -35,8 +35,8 @@ impl<S: Source> Handle<S> {
     }
 
     /// The files of a database may have changed.
-    pub fn poke(&self, id: SourceId) {
-        self.poker.poke(id);
+    pub fn poke(&self, id: SourceId, hint: Hint) {
+        self.poker.poke(id, hint);
     }
 
     /// What only pokes: for the watcher of the files.
@@ -66,21 +66,26 @@ pub struct Poker(Arc<Hints>);
 
 #[derive(Default)]
 struct Hints {
-    ids: Mutex<BTreeSet<SourceId>>,
+    ids: Mutex<BTreeMap<SourceId, Hint>>,
     there: Notify,
 }
 
 impl Poker {
     /// The files of a database may have changed.
-    pub fn poke(&self, id: SourceId) {
-        let new = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        if new {
+    pub fn poke(&self, id: SourceId, hint: Hint) {
+        let mut ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = ids.get(&id).copied();
+        if before < Some(hint) {
+            ids.insert(id, hint);
+        }
+        drop(ids);
+        if before.is_none() {
             self.0.there.notify_one();
         }
     }
 
     /// Waits for hints.
-    pub(super) async fn wait(&self) -> BTreeSet<SourceId> {
+    pub(crate) async fn wait(&self) -> BTreeMap<SourceId, Hint> {
         self.0.there.notified().await;
         std::mem::take(&mut *self.0.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,18 +1,23 @@
 //! The engine's requests to the store, one by one.
 
 use super::message::Message;
-use super::promise::StoreResult;
+use super::object::off_thread;
+use super::promise::{LOST, SourceResult, StoreResult};
 use super::read;
 use super::requests::Requests;
 use super::stage::Stage;
 use super::uploads::Uploads;
 use crate::port::{Body, Source, Work};
+use crate::seal::seal;
 use bytes::Bytes;
-use engine::replicate::{Got, RequestId, SourceId, StoreAnswer, StoreRequest};
+use engine::ltx::Header;
+use engine::replicate::{Got, RequestId, SourceAnswer, SourceError, SourceId, StoreAnswer, StoreRequest};
 use engine::store::StoreError;
-use engine::types::LockByte;
+use engine::types::{LockByte, Pgno};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Does requests; cheap to clone, one clone per request.
@@ -20,6 +25,8 @@ pub(super) struct Performer<S> {
     pub(super) requests: Requests,
     pub(super) uploads: Uploads,
     pub(super) work: Arc<dyn Work>,
+    /// For objects that are encoded beside their sources.
+    pub(super) seals: Arc<Semaphore>,
     pub(super) messages: UnboundedSender<Message<S>>,
 }
 
@@ -29,6 +36,7 @@ impl<S> Clone for Performer<S> {
             requests: self.requests.clone(),
             uploads: self.uploads.clone(),
             work: self.work.clone(),
+            seals: self.seals.clone(),
             messages: self.messages.clone(),
         }
     }
@@ -101,6 +109,18 @@ impl<S: Source> Performer<S> {
                 Ok(StoreAnswer::Deleted)
             }
         }
+    }
+
+    /// Encodes pages that are in memory.
+    pub(super) async fn seal(
+        self,
+        format: Format,
+        header: Header,
+        pages: BTreeMap<Pgno, Bytes>,
+    ) -> SourceResult {
+        let _permit = self.seals.acquire().await.expect("the semaphore is never closed");
+        let sealed = off_thread(&self.work, move || seal(&header, pages, format.lock_byte)).await;
+        sealed.map(SourceAnswer::Sealed).map_err(|_| SourceError::Io(LOST.into()))
     }
 
     /// An upload stays while the engine may ask for it again.

@@ -108,6 +108,17 @@ impl Connection {
         Ok(taken)
     }
 
+    /// Whether nobody has the lock of a reader slot alone; only of a connection that guards or is pinned in another one:
+    /// it would give back its own.
+    pub(super) fn may_share(&self, slot: usize) -> Result<bool, SourceError> {
+        assert!(self.guarded() != Some(slot), "asked about its own slot");
+        let lock = |action| {
+            raw::shm_lock(&self.sqlite, lock_of(slot), action)
+                .map_err(|code| io("reader slot", from_code(code)))
+        };
+        Ok(lock(ShmLock::Share)? && lock(ShmLock::Release)?)
+    }
+
     /// Gives it back.
     pub(super) fn unguard(&self) {
         if let Some(slot) = self.guard.take() {

@@ -28,9 +28,9 @@ pub(super) enum Copied {
 }
 
 impl Connection {
-    /// Compares pages that are in the database file since before `index` was read. Pinned or guarded.
-    pub(super) fn copied(&self, index: &WalIndex) -> Result<Copied, SourceError> {
-        match self.compare(index) {
+    /// Compares up to so many pages that are in the database file since before `index` was read. Pinned or guarded.
+    pub(super) fn copied(&self, index: &WalIndex, pages_max: usize) -> Result<Copied, SourceError> {
+        match self.compare(index, pages_max) {
             // A frame that is not what the wal-index says: so it is for a moment when the log is begun again. If
             // it stays so, the look that reads the log says more.
             Err(SourceError::BadFrame { .. }) => Ok(Copied::Unclear),
@@ -38,8 +38,8 @@ impl Connection {
         }
     }
 
-    fn compare(&self, index: &WalIndex) -> Result<Copied, SourceError> {
-        for (pgno, frame) in self.candidates(index)? {
+    fn compare(&self, index: &WalIndex, pages_max: usize) -> Result<Copied, SourceError> {
+        for (pgno, frame) in self.candidates(index, pages_max)? {
             if self.holds(index, pgno, frame)? {
                 continue;
             }
@@ -54,7 +54,7 @@ impl Connection {
 
     /// From the newest frame back: pages whose newest frame was copied, and which no checkpoint has left out
     /// because the database was smaller.
-    fn candidates(&self, index: &WalIndex) -> Result<Vec<(Pgno, FrameNo)>, SourceError> {
+    fn candidates(&self, index: &WalIndex, pages_max: usize) -> Result<Vec<(Pgno, FrameNo)>, SourceError> {
         let mut found = Vec::new();
         let Some(page_size) = index.end.page_size().filter(|_| index.backfilled > 0) else {
             return Ok(found);
@@ -71,7 +71,7 @@ impl Connection {
             if newest && number.get() <= index.backfilled && pgno.into_inner() <= pages_min {
                 found.push((pgno, number));
             }
-            if found.len() == PAGES_MAX {
+            if found.len() == pages_max {
                 break;
             }
         }
@@ -94,4 +94,6 @@ impl Connection {
 /// Frames whose headers are looked at.
 const FRAMES_MAX: usize = 4096;
 /// Pages that are compared.
-const PAGES_MAX: usize = 64;
+pub(super) const PAGES_MAX: usize = 64;
+/// The same where the file was found in order a moment before and another moment matters.
+pub(super) const PAGES_FEW: usize = 8;

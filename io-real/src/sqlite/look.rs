@@ -1,10 +1,11 @@
 //! Hand over hand: what was committed since a position, and the next pin.
 
+use super::copying::Copying;
 use super::error::{from_code, io};
 use super::image::{ImageReader, View, pages, plausible};
 use super::log::{Log, bad};
 use super::session::SessionConfig;
-use super::source::Source;
+use super::source::{SETTLE_TRIES, Source};
 use super::tail::{Gather, Gathered};
 use bytes::Bytes;
 use engine::db::page_checksum;
@@ -64,15 +65,40 @@ impl Source {
         };
         // The anchor goes only after everything that it protects was read.
         let whole = tail.as_ref().is_none_or(|tail| in_memory(tail, &snapshot));
-        let handed_over = hand_over != HandOver::Never && (whole || mutated(Mutant::HandOverThoughCut));
-        let rests = handed_over && self.rest(snapshot, view);
+        let may_move = hand_over != HandOver::Never && (whole || mutated(Mutant::HandOverThoughCut));
+        let rests = may_move && self.rest(snapshot, view);
+        // From slot 0 the next commit takes away what the file can be compared with.
+        let handed_over = rests || (may_move && (view != View::Database || self.is_settled(config)));
         if rests || !handed_over {
             self.free().end();
         } else {
-            self.hand_over(config, snapshot, view);
+            // Found as it was checked, just now.
+            self.hand_over(snapshot, view, view == View::Database);
         }
         let backfilled = self.backfilled_for_long(&snapshot, checked.index) && view == View::Database;
-        Ok(Looked { snapshot, tail, handed_over, backfilled, wal_bytes: checked.wal_bytes })
+        let copying = if rests { self.wait_for_copying(config, &snapshot) } else { Copying::No };
+        Ok(Looked {
+            snapshot,
+            tail,
+            handed_over,
+            backfilled: backfilled || copying == Copying::Ended,
+            copying: copying == Copying::Yes,
+            wal_bytes: checked.wal_bytes,
+        })
+    }
+
+    /// Whether the file is as it was checked; what was copied meanwhile is compared.
+    fn is_settled(&mut self, config: &SessionConfig) -> bool {
+        for _ in 0..SETTLE_TRIES {
+            if self.is_as_checked(config) {
+                return true;
+            }
+            // What it says comes again with the next look.
+            if self.check(config).is_err() {
+                return false;
+            }
+        }
+        self.is_as_checked(config)
     }
 
     /// Everything after `from` that fits, read under the pin of the free connection while the anchor still holds.

@@ -12,6 +12,7 @@
 
 mod connection;
 mod copied;
+mod copying;
 mod error;
 mod guard;
 mod image;

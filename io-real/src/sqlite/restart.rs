@@ -28,7 +28,7 @@ impl Source {
         // No checkpoint beside the writers was whole, and so none has synced what it copied (walCheckpoint does it at the
         // end of the log alone): it must not be waited for under the lock.
         self.anchor().sync()?;
-        if !self.lock_out_writers()? {
+        if !self.lock_out_writers(config)? {
             return Ok(None);
         }
         let looked = self.restart(config, wanted);
@@ -36,13 +36,13 @@ impl Source {
         looked
     }
 
-    fn lock_out_writers(&self) -> Result<bool, SourceError> {
+    fn lock_out_writers(&self, config: &SessionConfig) -> Result<bool, SourceError> {
         for _ in 0..LOCK_TRIES_MAX {
             if self.free().lock_out_writers()? {
                 return Ok(true);
             }
             // SQLite's own pauses grow, and a writer without any is met in none of them.
-            std::thread::sleep(LOCK_PAUSE);
+            (config.pause)(LOCK_PAUSE);
         }
         Ok(false)
     }
@@ -74,6 +74,7 @@ impl Source {
         // All that the anchor protects was read, and until the lock is given back nothing can be written over it.
         self.give_anchor_up();
         // What goes wrong here (a full disk) comes again with the next checkpoint, which tells it; what was read counts.
+        self.we_copy();
         let copied = self.anchor().checkpoint(CheckpointMode::Passive);
         let index = self.free().wal_index()?;
         let (anchored, view) = self.pin(self.anchor(), self.free(), index)?;
@@ -82,13 +83,20 @@ impl Source {
             return Err(bad(snapshot.end.frames, "something was committed under the write lock".to_owned()));
         }
         // What was copied just now is compared while it still is in the log: the next commit begins that anew.
-        let after = self.check(config);
-        self.anchored_by_pin(config, anchored, view);
+        let after = self.settle(config);
+        let moves = view == View::Database;
+        self.anchored_by_pin(anchored, view, moves && matches!(after, Ok(Some(_))));
         let wal_bytes = match after {
-            Ok(after) => after.wal_bytes,
+            Ok(Some(after)) => after.wal_bytes,
             Err(error @ SourceError::Replaced(_)) => return Err(error),
+            // It could not be compared any more.
+            _ if moves => {
+                return Err(
+                    self.give_up("the database file could not be compared before the log begins anew")
+                );
+            }
             // The next job asks again, and what was read counts.
-            Err(_) => before.wal_bytes,
+            _ => before.wal_bytes,
         };
         // Another's checkpoint that is not over, yet, may have kept the pin from the slot that lets the log begin anew.
         let alone = copied.is_ok_and(|copied| !copied.busy);
@@ -97,13 +105,14 @@ impl Source {
             tail: tail.filter(|_| !mutated(Mutant::LockedTailDropped)),
             handed_over: true,
             backfilled: alone && view == View::Database,
+            copying: false,
             wal_bytes,
         }))
     }
 }
 
 /// Some 50 ms in all, in which no writer waits for us.
-const LOCK_TRIES_MAX: u32 = 400;
+const LOCK_TRIES_MAX: u32 = 800;
 const LOCK_PAUSE: Duration = Duration::from_micros(50);
 /// What is read, and what is copied at most while the writers wait: some milliseconds.
 const TAIL_BYTES_MAX: u64 = 1 << 20;

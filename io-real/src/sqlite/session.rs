@@ -4,11 +4,13 @@ use super::image::ImageReader;
 use super::source::Source;
 use super::stage::Stager;
 use crate::port::Files;
+use crate::seal::seal;
 use engine::ltx::Header;
 use engine::replicate::{HandOver, PageSet, Sealed, SourceAnswer, SourceError, SourceJob};
 use engine::types::LockByte;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a session must be told.
 #[derive(Clone)]
@@ -21,6 +23,9 @@ pub struct SessionConfig {
     pub files: Arc<dyn Files>,
     /// Where SQLite's lock page is.
     pub lock_byte: LockByte,
+    /// Waits for a fraction of a millisecond, and gives how long it was: [`pause`](crate::files::pause). Where time is
+    /// simulated others act meanwhile.
+    pub pause: fn(Duration) -> Duration,
 }
 
 /// Does the work on one source database. Calls block, for seconds if SQLite does; the session may move between
@@ -92,6 +97,10 @@ impl Session {
     }
 
     fn seal(&mut self, header: &Header, pages: PageSet) -> Result<Sealed, SourceError> {
+        let pages = match pages {
+            PageSet::Memory(pages) => return Ok(seal(header, pages, self.config.lock_byte)),
+            pinned @ PageSet::Pinned(_) => pinned,
+        };
         let mut body = Vec::new();
         let mut stager = self.stage(header, pages);
         loop {

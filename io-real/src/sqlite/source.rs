@@ -1,6 +1,8 @@
 //! A database that is open and pinned: two connections, one of which holds the anchor at any time.
 
 use super::connection::Connection;
+use super::copied::PAGES_MAX;
+use super::copying::Waits;
 use super::error::{from_lock, from_system};
 use super::image::View;
 use super::log::bad;
@@ -20,6 +22,8 @@ pub(super) struct Source {
     pub(super) anchor: usize,
     /// Looks since the guard went into a slot with an old mark.
     pub(super) old_mark_looks: u32,
+    /// For a checkpoint of others.
+    pub(super) waits: Waits,
     /// What the pin stands on.
     pub(super) anchored: Snapshot,
     /// Where the image at the anchor is; `None` when the pin was taken without asking.
@@ -66,6 +70,7 @@ impl Source {
             connections,
             anchor: 0,
             old_mark_looks: 0,
+            waits: Waits::default(),
             anchored,
             view: None,
             witness,
@@ -89,10 +94,26 @@ impl Source {
 
     /// Looks whether the files are still ours; once they are not, they never are again.
     pub(super) fn check(&mut self, config: &SessionConfig) -> Result<Checked, SourceError> {
+        self.check_pages(config, PAGES_MAX)
+    }
+
+    /// The same; of what was copied up to so many pages are compared.
+    pub(super) fn check_pages(
+        &mut self,
+        config: &SessionConfig,
+        pages_max: usize,
+    ) -> Result<Checked, SourceError> {
         self.usable()?;
         let anchor = &self.connections[self.anchor];
-        let (index, copied) = (|| anchor.wal_index(), |index: &WalIndex| anchor.copied(index));
-        let checked = self.witness.check(&*config.files, &self.paths, index, copied);
+        let (index, copied) = (|| anchor.wal_index(), |index: &WalIndex| anchor.copied(index, pages_max));
+        let view = self.view;
+        let nobody_copies = || nobody_copies(anchor, view);
+        let checked = self.witness.check(&*config.files, &self.paths, index, copied, nobody_copies);
+        let is_dead = checked.is_ok() && self.witness.sees_unfinished() && nobody_copies();
+        // It may have written until it died.
+        if is_dead && self.is_as_checked(config) {
+            self.witness.unfinished_is_dead();
+        }
         if let Err(SourceError::Replaced(why)) = &checked {
             self.replaced = Some(why.clone());
         }
@@ -144,29 +165,58 @@ impl Source {
         Err(SourceError::Busy)
     }
 
+    /// Checks until the file is as it was checked; `None`: somebody writes to it all the time.
+    pub(super) fn settle(&mut self, config: &SessionConfig) -> Result<Option<Checked>, SourceError> {
+        for _ in 0..SETTLE_TRIES {
+            let checked = self.check(config)?;
+            if self.is_as_checked(config) {
+                return Ok(Some(checked));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whose file this is cannot be told any more: nothing may be done but closing.
+    pub(super) fn give_up(&mut self, why: &str) -> SourceError {
+        self.replaced = Some(why.into());
+        SourceError::Replaced(why.into())
+    }
+
+    /// Whether the database file is as it was checked last.
+    pub(super) fn is_as_checked(&self, config: &SessionConfig) -> bool {
+        self.witness.is_as_checked(&*config.files, &self.paths)
+    }
+
     /// Ends the anchor: the free connection's pin is the anchor now.
-    pub(super) fn hand_over(&mut self, config: &SessionConfig, snapshot: Snapshot, view: View) {
+    /// `still`: nothing can be copied under it, and the file is as it was checked.
+    pub(super) fn hand_over(&mut self, snapshot: Snapshot, view: View, still: bool) {
         assert!(self.free().pinned(), "nothing to hand over to");
         self.anchor().unguard();
         self.anchor().end();
         self.anchor = 1 - self.anchor;
-        self.anchored_by_pin(config, snapshot, view);
+        self.anchored_by_pin(snapshot, view, still);
+    }
+
+    /// A checkpoint of ours begins.
+    pub(super) fn we_copy(&mut self) {
+        self.witness.another_begins();
     }
 
     /// Gives the anchor up: under the write lock, with all that it protects read.
     pub(super) fn give_anchor_up(&mut self) {
+        self.view = None;
         self.anchor().unguard();
         self.anchor().end();
         self.witness.pin_ended();
     }
 
     /// The anchor is a pin at `snapshot`.
-    pub(super) fn anchored_by_pin(&mut self, config: &SessionConfig, snapshot: Snapshot, view: View) {
+    pub(super) fn anchored_by_pin(&mut self, snapshot: Snapshot, view: View, still: bool) {
         self.anchored = snapshot;
         self.view = Some(view);
         // A checkpoint copies up to the mark of each reader, and this one's mark is copied already; or it reads the
         // database file alone, and then none copies at all.
-        self.witness.anchor_moved(&*config.files, &self.paths, view == View::Database);
+        self.witness.anchor_moved(still);
     }
 
     /// The anchor is a guard now, which holds up no checkpoint that copies.
@@ -202,6 +252,7 @@ impl Source {
         if !mutated(Mutant::CheckpointWithoutIdentity) {
             self.check(config)?;
         }
+        self.we_copy();
         let counts = self.free().checkpoint(mode)?;
         Ok(Checkpointed {
             busy: counts.busy,
@@ -209,6 +260,13 @@ impl Source {
             backfilled: u32::try_from(counts.backfilled).ok(),
         })
     }
+}
+
+/// Whether it is known that nobody is copying: who does has slot 0 alone.
+fn nobody_copies(anchor: &Connection, view: Option<View>) -> bool {
+    // A pin of which it is not known may be in slot 0 itself, and would lose it.
+    let elsewhere = anchor.guards() || matches!(view, Some(View::Log { .. }));
+    elsewhere && anchor.may_share(0).unwrap_or(false)
 }
 
 /// What the path names, if SQLite may be let at it.
@@ -258,3 +316,5 @@ const WAL: &str = "wal";
 const DATABASE_BYTES_MIN: u64 = 512;
 /// Checkpoints that may come between a look at the wal-index and a pin.
 const PINS_MAX: u32 = 16;
+/// Checks of a file that somebody writes to all the time, before the next look may do better.
+pub(super) const SETTLE_TRIES: u32 = 3;

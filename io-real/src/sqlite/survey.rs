@@ -43,7 +43,8 @@ impl Source {
     ) -> Result<Surveyed, SourceError> {
         let checked = self.check(config)?;
         let (snapshot, view) = self.pin_free(checked.index)?;
-        self.hand_over(config, snapshot, view);
+        let still = view == View::Database && self.is_as_checked(config);
+        self.hand_over(snapshot, view, still);
 
         let lock_byte = config.lock_byte;
         let as_of = as_of.and_then(|span| frames_at(&span, &snapshot));

@@ -60,6 +60,8 @@ pub(super) struct Witness {
     still: bool,
     /// An unfinished checkpoint that was there at the start, and the looks that a change was put down to it.
     inherited: Option<(Trace, u32)>,
+    /// An unfinished checkpoint that nobody was making at the last check: it writes no more.
+    dead: Option<Trace>,
 }
 
 /// What checkpoints leave in the wal-index.
@@ -104,14 +106,34 @@ impl Witness {
         };
         let (wal, shm) = (stat(files, &paths.wal)?, stat(files, &paths.shm)?);
         let inherited = trace.filter(Trace::unfinished).map(|trace| (trace, 0));
-        Ok(Witness { database, wal, shm, trace, still: false, inherited })
+        Ok(Witness { database, wal, shm, trace, still: false, inherited, dead: None })
     }
 
-    /// The anchor is another pin now. When nothing can be copied `under` it, a file that is as it was at the last
-    /// check stays so for as long as the pin.
-    pub(super) fn anchor_moved(&mut self, files: &dyn Files, paths: &Paths, nothing_copied_under: bool) {
-        let as_checked = || matches!(stat(files, &paths.configured), Ok(Some(now)) if now == self.database);
-        self.still = nothing_copied_under && as_checked();
+    /// The anchor is another pin now. When nothing can be copied under it, a file that was found as it was at the last
+    /// check stays so for as long as the pin: it is `still`.
+    pub(super) fn anchor_moved(&mut self, still: bool) {
+        self.still = still;
+    }
+
+    /// Whether the database file is as it was at the last check.
+    pub(super) fn is_as_checked(&self, files: &dyn Files, paths: &Paths) -> bool {
+        matches!(stat(files, &paths.configured), Ok(Some(now)) if now == self.database)
+    }
+
+    /// Whether a checkpoint had begun and not finished at the last check.
+    pub(super) fn sees_unfinished(&self) -> bool {
+        self.trace.as_ref().is_some_and(Trace::unfinished)
+    }
+
+    /// Nobody makes it any more.
+    pub(super) fn unfinished_is_dead(&mut self) {
+        self.dead = self.trace;
+    }
+
+    /// Another checkpoint begins: it may get no further than the dead one, and not to its end.
+    pub(super) fn another_begins(&mut self) {
+        self.dead = None;
+        self.inherited = None;
     }
 
     /// The pin ended: from now on others and we may copy.
@@ -128,6 +150,7 @@ impl Witness {
         paths: &Paths,
         index: impl Fn() -> Result<Option<WalIndex>, SourceError>,
         copied: impl Fn(&WalIndex) -> Result<Copied, SourceError>,
+        nobody_copies: impl Fn() -> bool,
     ) -> Result<Checked, SourceError> {
         let before = index()?;
         let database = stat(files, &paths.configured)?;
@@ -145,7 +168,7 @@ impl Witness {
             let written = (database.size_bytes, database.modified_ns)
                 != (self.database.size_bytes, self.database.modified_ns);
             if written {
-                self.explain(after.as_ref())?;
+                self.explain(after.as_ref(), nobody_copies)?;
             }
             // Not known yet: the next check has the same to explain.
             let Some(index) = &after else { return Err(SourceError::Busy) };
@@ -165,7 +188,11 @@ impl Witness {
     }
 
     /// The database file changed: was it a checkpoint?
-    fn explain(&mut self, now: Option<&WalIndex>) -> Result<(), SourceError> {
+    fn explain(
+        &mut self,
+        now: Option<&WalIndex>,
+        nobody_copies: impl Fn() -> bool,
+    ) -> Result<(), SourceError> {
         if self.still {
             return Err(replaced("the database file was written under a pin that holds up every checkpoint"));
         }
@@ -182,8 +209,8 @@ impl Witness {
                 *looks += 1;
                 if *looks > INHERITED_LOOKS_MAX { foreign() } else { Err(SourceError::Busy) }
             }
-            // One that was seen to begin.
-            _ if now.unfinished() => Ok(()),
+            // One that was seen to begin, and may go on; or another, which has got no further, yet.
+            _ if now.unfinished() && (self.dead != Some(now) || !nobody_copies()) => Ok(()),
             _ => foreign(),
         }
     }

@@ -39,6 +39,8 @@ pub enum Stream {
     Fleet = 15,
     /// Task order and cancellation of the async driver.
     Driver = 16,
+    /// What the application does while a look waits.
+    Meanwhile = 17,
 }
 
 /// Draws for one purpose.

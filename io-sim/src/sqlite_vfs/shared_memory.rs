@@ -34,6 +34,25 @@ impl SharedMemory {
         regions.get(index).map_or(std::ptr::null_mut(), |region| region.0.as_ptr().cast())
     }
 
+    /// A word of the first region, in native order; `None` where nothing is mapped.
+    pub(super) fn word(&self, index: usize) -> Option<u32> {
+        let words = self.0.0.lock().first().map(Region::copy_out)?;
+        let pair = words[index / 2].to_ne_bytes();
+        let (first, second) = pair.split_first_chunk::<4>()?;
+        Some(u32::from_ne_bytes(if index.is_multiple_of(2) { *first } else { second.try_into().ok()? }))
+    }
+
+    /// Changes it.
+    pub(super) fn set_word(&self, index: usize, value: u32) {
+        if let Some(region) = self.0.0.lock().first() {
+            let mut words = region.copy_out();
+            let mut pair = words[index / 2].to_ne_bytes();
+            pair[index % 2 * 4..][..4].copy_from_slice(&value.to_ne_bytes());
+            words[index / 2] = u64::from_ne_bytes(pair);
+            region.copy_in(&words);
+        }
+    }
+
     /// Length of the `-shm` file that this would be.
     pub(crate) fn size_bytes(&self) -> u64 {
         (self.0.0.lock().len() * REGION_BYTES) as u64

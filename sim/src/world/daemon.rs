@@ -8,8 +8,8 @@ use crate::settings::Settings;
 use engine::key::{Layout, ModifiedIs, Place};
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, HandOver, Notice, Output, RequestId, SourceAnswer, SourceError,
-    SourceId, SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
+    Command, DatabaseConfig, Event, Fleet, HandOver, Hint, Notice, Output, RequestId, SourceAnswer,
+    SourceError, SourceId, SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
 };
 use engine::store::{Fatal, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now};
@@ -65,6 +65,8 @@ pub(super) struct Daemon {
     /// How often it looked whether they are still those that it opened.
     pub(super) checks: u64,
     pub(super) take_over: TakeOver,
+    /// The last job was a look, and the log may begin anew after it.
+    pub(super) stands_on_the_database: bool,
     disk_faults: DiskFaults,
     reached: Vec<Reached>,
     delays: Random,
@@ -100,6 +102,7 @@ impl Daemon {
             path: DATABASE.into(),
             files: files.clone(),
             lock_byte,
+            pause: super::meanwhile::pause,
         });
         let state = StateStore::open(Some(&vfs), Path::new(STATE), files).ok();
         let config = DatabaseConfig {
@@ -152,6 +155,7 @@ impl Daemon {
             let_go: 0,
             checks: 0,
             take_over: life.take_over,
+            stands_on_the_database: false,
             disk_faults: DiskFaults::default(),
             reached: Vec::new(),
             delays: life.delays,
@@ -207,14 +211,20 @@ impl Daemon {
         self.drain(network);
     }
 
+    /// Whether the next thing it does to the database is a look.
+    pub(super) fn is_about_to_look(&self) -> bool {
+        let looks = |job: &SourceJob| matches!(job, SourceJob::Look { hand_over: HandOver::Allowed, .. });
+        self.source.front().is_some_and(|(_, job)| looks(job))
+    }
+
     /// Whether the next thing it does to the database is a checkpoint.
     pub(super) fn is_about_to_checkpoint(&self) -> bool {
         self.source.front().is_some_and(|(_, job)| matches!(job, SourceJob::Checkpoint(_)))
     }
 
     /// A hint that the files changed.
-    pub(super) fn poke(&mut self, now: Now, network: &mut Network) {
-        self.fleet.handle(now, Event::Poked(ONLY));
+    pub(super) fn poke(&mut self, now: Now, network: &mut Network, hint: Hint) {
+        self.fleet.handle(now, Event::Poked(ONLY, hint));
         self.drain(network);
     }
 
@@ -275,6 +285,8 @@ impl Daemon {
         if drives && matches!(&result, Ok(SourceAnswer::Looked(looked)) if looked.backfilled) {
             self.reached.push(Reached::LogDriven);
         }
+        self.stands_on_the_database =
+            matches!(&result, Ok(SourceAnswer::Looked(looked)) if looked.backfilled && looked.handed_over);
         if opens || closes {
             self.attached = opens && result.is_ok();
             self.failed_to_open |= opens && result.is_err();

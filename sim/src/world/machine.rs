@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::workload::Application;
 use engine::replicate::TakeOver;
 use engine::types::{Instant, NodeId, Txid};
-use io_sim::disk::{Pid, SimDisk};
+use io_sim::disk::{FileStat, Pid, SimDisk};
 use io_sim::network::Network;
 use io_sim::process::Process;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(super) struct Machine {
     pub(super) files_changed: Option<u64>,
     /// How often the daemon had looked at the files when the application last did something.
     pub(super) checks_then: u64,
+    /// The database file when its daemon was last told of a change.
+    pub(super) database_then: Option<FileStat>,
     /// Attempts of the application to come back.
     pub(super) attempts: u32,
     /// This life has come to follow.
@@ -89,6 +91,7 @@ impl Machine {
             awaits_let_go: None,
             files_changed: None,
             checks_then: 0,
+            database_then: None,
             attempts: 0,
             follows: false,
             long_log_since: None,

@@ -8,6 +8,7 @@ mod daemon;
 mod files;
 mod foreign;
 mod machine;
+mod meanwhile;
 mod run;
 mod stage;
 mod transfer;

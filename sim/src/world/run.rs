@@ -3,6 +3,7 @@
 use super::asked::Asked;
 use super::daemon::{DATABASE, Daemon, Life, lock_byte};
 use super::machine::Machine;
+use super::meanwhile::{self, Acted};
 use crate::coverage::{Coverage, Reached};
 use crate::oracle::image::{digest, integrity};
 use crate::oracle::manifest::Claimed;
@@ -15,7 +16,7 @@ use crate::settings::Settings;
 use engine::key::Place;
 use engine::manifest::DatabaseId;
 use engine::mutants::{Mutant, mutated, set_mutant};
-use engine::replicate::{HealReason, Notice, Status, TakeOver};
+use engine::replicate::{HealReason, Hint, Notice, Status, TakeOver};
 use engine::restore::Target;
 use engine::types::{Instant, NodeId, Txid};
 use io_sim::clock::SimClock;
@@ -94,6 +95,7 @@ struct World<'a> {
     coverage: Coverage,
     seed: u64,
     process: Random,
+    meanwhile: Random,
     engine: Random,
     clients: u32,
     healed: bool,
@@ -144,6 +146,7 @@ impl<'a> World<'a> {
             coverage: Coverage::default(),
             seed,
             process: Random::new(seed, Stream::Process),
+            meanwhile: Random::new(seed, Stream::Meanwhile),
             engine: Random::new(seed, Stream::Engine),
             clients: 0,
             healed: false,
@@ -182,6 +185,30 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    fn daemon_steps(&mut self, number: usize) -> Checked {
+        let (now, network) = (self.clock.now(), &mut self.network);
+        let machine = &mut self.machines[number];
+        let daemon = machine.daemon.as_mut().expect("it is its turn");
+        let mut nobody = None;
+        // A checkpoint of a file that was replaced explains what is in it (docs/faults.md).
+        let unnoticed = machine.awaits_let_go.is_some();
+        let acts = self.chaos && !machine.exclusive && !unnoticed && daemon.is_about_to_look();
+        let application = if acts { &mut machine.application } else { &mut nobody };
+        let ((), Acted { waited, acted }) =
+            meanwhile::beside(application, &mut self.meanwhile, || daemon.step(now, network));
+        if waited {
+            self.coverage.reached(Reached::CopyAwaited);
+            if daemon.stands_on_the_database {
+                self.coverage.reached(Reached::CopyEnded);
+            }
+        }
+        if acted {
+            return self.after_application(number);
+        }
+        self.bury_dead()?;
+        self.heed(number)
+    }
+
     /// Lets the next thing happen, if it is due before `until`.
     fn step_before(&mut self, until: Instant) -> Result<bool, Violation> {
         if self.trace.events() > EVENTS_MAX {
@@ -217,11 +244,7 @@ impl<'a> World<'a> {
             self.history.check(&self.store, self.mirror.txid())?;
             self.claimed.look(&self.store, &self.place)?;
         } else if let Some((_, number)) = daemon.filter(|(due, _)| *due == at) {
-            let now = self.clock.now();
-            let network = &mut self.network;
-            self.machines[number].daemon.as_mut().expect("due").step(now, network);
-            self.bury_dead()?;
-            self.heed(number)?;
+            self.daemon_steps(number)?;
         } else if let Some((_, number)) = restart.filter(|(due, _)| *due == at) {
             self.start_daemon(number)?;
             self.heed(number)?;

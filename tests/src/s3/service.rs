@@ -24,9 +24,11 @@ impl Service {
 #[async_trait::async_trait]
 impl S3 for Service {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let signed = signed_sha256(&request.headers);
         let input = request.input;
         let bytes = collect(input.body).await?;
-        check_digests(&bytes, input.content_md5.as_deref(), input.checksum_sha256.as_deref())?;
+        let sha256 = input.checksum_sha256.as_deref().filter(|sha256| signed.as_deref() != Some(sha256));
+        check_digests(&bytes, input.content_md5.as_deref(), sha256)?;
         let when = precondition(input.if_match, input.if_none_match)?;
         let metadata = input.metadata.unwrap_or_default();
         let object = self.memory().put(
@@ -172,9 +174,11 @@ impl S3 for Service {
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
+        let signed = signed_sha256(&request.headers);
         let input = request.input;
         let bytes = collect(input.body).await?;
-        check_digests(&bytes, input.content_md5.as_deref(), input.checksum_sha256.as_deref())?;
+        let sha256 = input.checksum_sha256.as_deref().filter(|sha256| signed.as_deref() != Some(sha256));
+        check_digests(&bytes, input.content_md5.as_deref(), sha256)?;
         let sha256 = BASE64_STANDARD.encode(sha2::Sha256::digest(&bytes));
         let etag = self.memory().put_part(
             &input.upload_id,
@@ -282,6 +286,14 @@ async fn collect(body: Option<StreamingBlob>) -> S3Result<Bytes> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.into())
+}
+
+/// What the signature covers, and was compared with it already.
+fn signed_sha256(headers: &http::HeaderMap) -> Option<String> {
+    let hex = headers.get("x-amz-content-sha256")?.to_str().ok()?;
+    let bytes =
+        hex.as_bytes().chunks_exact(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+    Some(BASE64_STANDARD.encode(bytes.collect::<Option<Vec<u8>>>()?))
 }
 
 fn check_digests(bytes: &[u8], md5: Option<&str>, sha256: Option<&str>) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ use io_real::driver::{Driver, Handle, Limits, Ports, Report, SystemClock, TokioW
 use io_real::files::RealFiles;
 use io_real::sqlite::Session;
 use io_real::state::StateStore;
-use io_real::wake::Wake;
+use io_real::wake::{Armed, Wake};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 
 /// A running daemon.
 pub(super) struct Daemon {
-    handle: Handle<Session>,
+    handle: Handle<Armed<Session>>,
     reports: UnboundedReceiver<Report>,
     driver: JoinHandle<()>,
     signals: Signals,
@@ -151,7 +151,12 @@ impl Daemon {
     fn add(&mut self, spec: &DatabaseSpec, job: &WatchJob) -> Result<(), Failure> {
         let config = config(spec, job, self.memory_bytes_each, self.conditional_writes)?;
         let key = state_key(&spec.path, &job.store.url, spec.place.as_str());
-        let id = self.handle.add(config, session(spec, &self.files), key);
+        let session = session(spec, &self.files);
+        let source = match &self.wake {
+            Some(wake) => wake.armed(session, &spec.path),
+            None => Armed::not(session),
+        };
+        let id = self.handle.add(config, source, key);
         let name = spec.place.to_string();
         let again = Again::of(job, &spec.path, &name);
         self.ledger.add(id, name, spec.path.clone(), again);

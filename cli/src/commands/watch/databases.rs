@@ -62,6 +62,7 @@ pub(super) fn session(spec: &DatabaseSpec, files: &RealFiles) -> Session {
         path: spec.path.clone(),
         files: Arc::new(files.clone()),
         lock_byte: LockByte::SQLITE,
+        pause: io_real::files::pause,
     })
 }
 
@@ -85,7 +86,7 @@ pub(super) fn memory_share(memory_bytes: u64, databases: usize) -> u64 {
 const LIST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// A few of the largest pages.
 const SHARE_MIN: u64 = 256 << 10;
-/// More than a slot holds is of no use.
+/// What may wait beside a store that is away.
 const SHARE_MAX: u64 = 64 << 20;
 
 /// `always` on the command line was said just now and means everybody; in a configuration that stays it must not

@@ -8,7 +8,7 @@ use crate::db::PageSums;
 use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{RequestId, SourceJob};
 use crate::replicate::context::Context;
-use crate::replicate::event::{Looked, SourceAnswer, SourceError, StateError, StoreAnswer};
+use crate::replicate::event::{Hint, Looked, SourceAnswer, SourceError, StateError, StoreAnswer};
 use crate::replicate::head::Head;
 use crate::replicate::notice::{HealReason, Notice};
 use crate::replicate::sighting::Sighting;
@@ -133,10 +133,10 @@ impl Follow {
         self.degraded
     }
 
-    pub(in crate::replicate) fn poked(&mut self) {
+    pub(in crate::replicate) fn poked(&mut self, hint: Hint) {
         // An end looks on its own, and must come to an end however busy the application is.
         if self.stop.is_none() {
-            self.pace.poked();
+            self.pace.poked(hint);
         }
     }
 

@@ -8,7 +8,7 @@ use super::stop::Stop;
 use crate::replicate::command::{CheckpointMode, HandOver, SourceJob};
 use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
-use crate::replicate::event::{Checkpointed, Looked};
+use crate::replicate::event::{Checkpointed, Hint, Looked};
 use crate::replicate::tail::live_bytes;
 use crate::types::Instant;
 use std::time::Duration;
@@ -18,6 +18,12 @@ use std::time::Duration;
 pub(super) struct Pace {
     pub(super) limits: Limits,
     poked: bool,
+    /// The database is written: somebody checkpoints, and the commit after it begins the log anew if our anchor lets it.
+    written: bool,
+    /// The last look saw that it goes on.
+    copying: bool,
+    /// Looks since the last that found something.
+    idle_looks: u32,
     looked_at: Instant,
     /// Commits were seen last.
     frames_at: Instant,
@@ -40,6 +46,8 @@ pub(super) struct Pace {
     look_first: bool,
     /// The last look was cut.
     more: bool,
+    /// A slot has been under way for long.
+    store_is_slow: bool,
     /// Since when no look could be taken, because what was read fills the memory it may take.
     held_since: Option<Instant>,
 }
@@ -69,6 +77,10 @@ impl Limits {
 /// Hints come as often as commits: looks do not.
 const LOOK_GAP_MAX: Duration = Duration::from_millis(20);
 const LOOK_GAP_MIN: Duration = Duration::from_millis(1);
+/// So many looks in a row with nothing new are as close to each other.
+const IDLE_LOOKS_MAX: u32 = 4;
+/// A log that somebody copies should begin anew with the next commit.
+const LOOK_GAP_COPYING: Duration = Duration::from_micros(100);
 /// While a checkpoint of the application might be waiting for our pin, hand over at least this often.
 const HAND_OVER_INTERVAL: Duration = Duration::from_millis(50);
 /// Without any hint: the safety net below file notifications.
@@ -81,6 +93,8 @@ const CHECKPOINT_DELAY_MAX: Duration = Duration::from_secs(30);
 const DRIVING_SHARE: u32 = 20;
 /// A log this many times as long as it should be is checkpointed by us as well.
 const OTHERS_FRAMES_FACTOR: u32 = 16;
+/// Slots that go well take less.
+const SLOW_SLOT: Duration = Duration::from_secs(1);
 /// A budget that holds the pin is told after this long: between two slots it does so for a moment.
 const HELD_PATIENCE: Duration = Duration::from_secs(5);
 const FAILURES_MAX: u32 = 8;
@@ -91,6 +105,9 @@ impl Pace {
         Pace {
             limits: Limits::new(config),
             poked: true,
+            written: false,
+            copying: false,
+            idle_looks: 0,
             looked_at: now,
             frames_at: now,
             backfilled: false,
@@ -107,12 +124,14 @@ impl Pace {
             driving_since: now,
             look_first: true,
             more: false,
+            store_is_slow: false,
             held_since: None,
         }
     }
 
-    pub(super) fn poked(&mut self) {
+    pub(super) fn poked(&mut self, hint: Hint) {
         self.poked = true;
+        self.written |= hint == Hint::Database;
     }
 
     pub(super) fn spilled(&mut self) {
@@ -120,9 +139,18 @@ impl Pace {
         self.poked = true;
     }
 
+    /// Where the application's checkpoints wait for us: at mark 0 nothing can be copied, and a log that is copied should
+    /// begin anew. But what is hinted at may be no commit, and copying may take long.
+    fn is_urgent(&self) -> bool {
+        let at_mark_0 = self.backfilled || self.wal_frames == 0;
+        (at_mark_0 || self.written) && self.idle_looks < IDLE_LOOKS_MAX
+    }
+
     /// A look begins: what is hinted at from now on may come too late for it.
     fn look_begins(&mut self) {
         self.poked = false;
+        self.written = false;
+        self.copying = false;
     }
 
     pub(super) fn looked(&mut self, now: Instant, looked: &Looked) {
@@ -130,11 +158,13 @@ impl Pace {
         self.looked_at = now;
         self.failures = 0;
         self.backfilled = looked.backfilled && looked.handed_over;
+        self.copying = looked.copying;
         self.wal_bytes = looked.wal_bytes;
         self.measured_at = now;
         self.live_bytes = live_bytes(looked.snapshot.end.frames, looked.snapshot.page_size);
         self.wal_frames = looked.snapshot.end.frames;
         self.look_first = !looked.handed_over;
+        self.idle_looks = if looked.tail.is_some() { 0 } else { self.idle_looks.saturating_add(1) };
         self.others.looked(now, looked.snapshot.end.salts);
         self.drive.looked(looked.snapshot.end.salts);
     }
@@ -238,6 +268,10 @@ impl Follow {
         let gap = (self.pace.limits.max_interval / 4).clamp(LOOK_GAP_MIN, LOOK_GAP_MAX);
         let after = if self.restarts_next() {
             Duration::ZERO
+        } else if self.pace.copying {
+            LOOK_GAP_COPYING
+        } else if self.pace.poked && self.pace.is_urgent() {
+            LOOK_GAP_MIN
         } else if self.pace.poked {
             gap
         } else if !self.pace.backfilled && self.pace.wal_frames > 0 {
@@ -259,8 +293,10 @@ impl Follow {
         self.pace.drive.is_ready() && !self.pace.look_first && !self.pace.has_more() && self.stop.is_none()
     }
 
-    /// Notes whether the budget holds the pin.
+    /// Notes whether the store is slow, and whether the budget holds the pin.
     pub(super) fn note_held(&mut self, cx: &Context<'_>) {
+        let under_way = self.slot_started_at.filter(|_| self.slot.is_some());
+        self.pace.store_is_slow = under_way.is_some_and(|since| cx.now.mono.since(since) >= SLOW_SLOT);
         let outstanding = self.unsent.is_some() || self.slot.is_some();
         let held = outstanding && (self.room() == 0 || self.pace.has_more());
         self.pace.held_since = held.then(|| self.pace.held_since.unwrap_or(cx.now.mono));
@@ -271,7 +307,7 @@ impl Follow {
         let sending = self.slot.as_ref().map_or(0, |s| s.memory_bytes);
         let waiting = self.unsent.as_ref().map_or(0, |u| u.memory_bytes());
         let free = self.pace.limits.memory_bytes.saturating_sub(sending + waiting);
-        free.min(SLOT_BYTES.saturating_sub(waiting))
+        if self.pace.store_is_slow { free } else { free.min(SLOT_BYTES.saturating_sub(waiting)) }
     }
 
     /// When a checkpoint of ours would help.

@@ -27,8 +27,11 @@ pub(super) struct Slot {
     pub(super) memory_bytes: u64,
 }
 
-/// Tails are cut into slots of about this many page bytes.
-pub(super) const SLOT_BYTES: u64 = 64 << 20;
+/// A store that takes what it is given leaves no more page bytes than this waiting: tails are cut there. Beside one that
+/// is slow or away the whole budget may wait, because a log that is not read holds up the application's checkpoints.
+pub(super) const SLOT_BYTES: u64 = 6 << 20;
+/// With so many a slot waits for no interval.
+const SLOT_BYTES_DUE: u64 = 4 << 20;
 /// Page checksums are saved at most this often while slots go up.
 const SUMS_INTERVAL: Duration = Duration::from_secs(10);
 /// After this long without a slot what is confirmed is saved on its own.
@@ -42,7 +45,7 @@ impl Follow {
         let config = &self.pace.limits;
         let now_due = self.stop.is_some()
             || unsent.is_pinned()
-            || unsent.memory_bytes() >= SLOT_BYTES
+            || unsent.memory_bytes() >= SLOT_BYTES_DUE
             // What does not fit into memory stays under the pin: it must not wait for an interval.
             || self.room() == 0
             || self.pace.has_more()
@@ -80,7 +83,7 @@ impl Follow {
             key: cx.config.place.object_key(cx.config.layout, ObjectKey::slot(txid)),
             object: ObjectKey::slot(txid),
             header,
-            pages: unsent.into_pages(),
+            pages: Some(unsent.into_pages()),
             page_bytes,
             change: self.state_change(cx),
         };

@@ -4,7 +4,7 @@ use super::records::config;
 use super::store::FakeStore;
 use super::{FakeSource, FakeState, HastyClock, Inline, block_on};
 use crate::driver::{Driver, Limits, Ports, Report};
-use engine::replicate::{Notice, SourceError, Status};
+use engine::replicate::{Hint, Notice, SourceError, Status};
 use engine::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn a_missing_database_is_reported_and_a_finish_ends_the_driver() {
         let running = tokio::task::spawn(driver.run());
         let id = handle.add(*config(), FakeSource::new(), "/data/app.db".to_owned());
         until(&mut reports, |notice| *notice == Notice::Status(Status::Missing)).await;
-        handle.poke(id);
+        handle.poke(id, Hint::Log);
         handle.finish();
         until(&mut reports, |notice| *notice == Notice::Status(Status::Stopped)).await;
         running.await.unwrap();

@@ -35,6 +35,7 @@ impl World {
             requests: Requests::new(Arc::new(store.clone()), 8, Duration::from_secs(60)),
             uploads: Uploads::default(),
             work: Arc::new(Inline),
+            seals: Arc::new(tokio::sync::Semaphore::new(1)),
             messages,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

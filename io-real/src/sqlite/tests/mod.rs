@@ -1,6 +1,7 @@
 //! The session against real SQLite on a real file system.
 
 mod checkpoint;
+mod copying;
 mod guard;
 mod identity;
 mod look;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode};
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One step of an application; busy is part of its life.
 fn step(app: &Connection, dice: &mut Dice) {
@@ -148,6 +148,41 @@ fn replica_follows_writers_that_do_not_wait() {
     while !world.look().handed_over {}
     world.assert_same();
     assert!(looks > 100 && restarts > 3, "{looks} looks, {restarts} restarts: this proves little");
+}
+
+/// A batch writer that never rests and checkpoints by itself, whose log begins anew beside us.
+#[test]
+fn replica_follows_a_writer_that_never_rests() {
+    let mut world = World::new();
+    let app = world.app_with_table();
+    app.execute_batch("PRAGMA wal_autocheckpoint = 40; PRAGMA synchronous = normal").unwrap();
+    world.start();
+    let (mut restarts, started, ended) = (0, Instant::now(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let ended = &ended;
+        scope.spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                app.execute_batch("BEGIN").unwrap();
+                for _ in 0..40 {
+                    app.execute("INSERT INTO t (b) VALUES (randomblob(300))", []).unwrap();
+                }
+                app.execute_batch("COMMIT").unwrap();
+            }
+        });
+        while restarts < 5 && started.elapsed() < Duration::from_secs(60) {
+            let before = world.replica.position.salts;
+            let looked = world.try_look(1 << 20, HandOver::Allowed);
+            if !matches!(looked, Ok(_) | Err(SourceError::Busy)) {
+                ended.store(true, Ordering::Relaxed);
+                panic!("{looked:?}");
+            }
+            restarts += u32::from(world.replica.position.salts != before);
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    while !world.look().handed_over {}
+    world.assert_same();
+    assert_eq!(restarts, 5, "restarts: this proves little");
 }
 
 /// Writers in other processes, which SIGKILL ends in the middle of whatever they do.

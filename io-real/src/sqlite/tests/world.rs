@@ -1,6 +1,7 @@
 //! A database with an application, a session that follows it, and a replica built from what the session reads.
 
 use crate::files::RealFiles;
+use crate::port::{FileIdentity, FileLock, Files, LockError};
 use crate::sqlite::{Session, SessionConfig};
 use engine::db::{Fingerprint, PageSums, page_checksum};
 use engine::ltx::{Chain, Header, WalSpan, read_any};
@@ -10,7 +11,9 @@ use engine::replicate::{
 };
 use engine::types::{Checksum, LockByte, NodeId, PageSize, Pgno, Timestamp, Txid, TxidRange, WalPosition};
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,8 +206,50 @@ pub(super) fn session(path: &Path) -> Session {
     Session::new(SessionConfig {
         vfs: None,
         path: path.to_owned(),
-        files: Arc::new(RealFiles::new("test-host")),
+        files: Arc::new(Hooked(RealFiles::new("test-host"))),
         lock_byte: LockByte::SQLITE,
+        pause,
+    })
+}
+
+thread_local! {
+    /// What happens while a look waits, instead of waiting.
+    pub(super) static PAUSE: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
+}
+
+thread_local! {
+    /// What happens when a path is looked at.
+    pub(super) static IDENTITY: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
+}
+
+struct Hooked(RealFiles);
+
+impl Files for Hooked {
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        self.0.real_path(path)
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<FileIdentity>> {
+        IDENTITY.with_borrow_mut(|hook| hook.iter_mut().for_each(|hook| hook()));
+        self.0.identity(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>, LockError> {
+        self.0.lock(path)
+    }
+}
+
+fn pause(duration: Duration) -> Duration {
+    PAUSE.with_borrow_mut(|hook| match hook {
+        Some(hook) => {
+            hook();
+            duration
+        }
+        None => crate::files::pause(duration),
     })
 }
 

@@ -53,6 +53,7 @@ struct Scene {
     paths: Paths,
     witness: Witness,
     copied: Copied,
+    nobody_copies: bool,
 }
 
 impl Scene {
@@ -61,18 +62,26 @@ impl Scene {
         let paths = Paths::new(Path::new("/db"), Path::new("/db"));
         let opened = files.identity(&paths.database).unwrap().unwrap();
         let witness = Witness::first(&files, &paths, &opened, || Ok(Some(first))).unwrap();
-        Scene { files, paths, witness, copied: Copied::Consistent }
+        Scene { files, paths, witness, copied: Copied::Consistent, nobody_copies: true }
     }
 
     fn write(&self) {
         self.files.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// To a pin under which nothing can be copied.
+    fn anchor_moved(&mut self) {
+        let still = self.witness.is_as_checked(&self.files, &self.paths);
+        self.witness.anchor_moved(still);
+    }
+
     /// Checks, with what the wal-index says before and after the files are looked at.
     fn check(&mut self, before: WalIndex, after: WalIndex) -> Result<(), SourceError> {
         let answers = RefCell::new(vec![after, before]);
         let next = || Ok(answers.borrow_mut().pop());
-        self.witness.check(&self.files, &self.paths, next, |_| Ok(self.copied)).map(drop)
+        self.witness
+            .check(&self.files, &self.paths, next, |_| Ok(self.copied), || self.nobody_copies)
+            .map(drop)
     }
 }
 
@@ -161,7 +170,7 @@ fn what_is_not_clear_yet_is_asked_again() {
 #[test]
 fn under_a_pin_that_holds_up_checkpoints_every_write_is_foreign() {
     let mut scene = Scene::new(index(5, 5));
-    scene.witness.anchor_moved(&scene.files, &scene.paths, true);
+    scene.anchor_moved();
     assert_eq!(scene.check(index(5, 5), index(5, 5)), Ok(()));
     scene.write();
     assert!(is_replaced(scene.check(index(0, 0), index(0, 0))));
@@ -171,10 +180,35 @@ fn under_a_pin_that_holds_up_checkpoints_every_write_is_foreign() {
 fn write_that_was_there_when_the_pin_was_taken_needs_its_trace() {
     let mut scene = Scene::new(index(2, 2));
     scene.write();
-    scene.witness.anchor_moved(&scene.files, &scene.paths, true);
+    scene.anchor_moved();
     assert_eq!(scene.check(index(5, 5), index(5, 5)), Ok(()));
-    scene.witness.anchor_moved(&scene.files, &scene.paths, true);
+    scene.anchor_moved();
     scene.witness.pin_ended();
     scene.write();
     assert_eq!(scene.check(index(5, 6), index(5, 6)), Ok(()));
+}
+
+#[test]
+fn dead_checkpoint_explains_nothing_and_a_living_one_does() {
+    let mut scene = Scene::new(index(2, 2));
+    assert_eq!(scene.check(index(2, 5), index(2, 5)), Ok(()));
+    scene.write();
+    assert_eq!(scene.check(index(2, 5), index(2, 5)), Ok(()), "it had written before it died");
+    scene.witness.unfinished_is_dead();
+    scene.write();
+    scene.nobody_copies = false;
+    assert_eq!(scene.check(index(2, 5), index(2, 5)), Ok(()), "another one, as far as that");
+    scene.write();
+    scene.nobody_copies = true;
+    assert!(is_replaced(scene.check(index(2, 5), index(2, 5))));
+}
+
+#[test]
+fn our_own_checkpoint_may_get_no_further_than_a_dead_one() {
+    let mut scene = Scene::new(index(2, 2));
+    assert_eq!(scene.check(index(2, 5), index(2, 5)), Ok(()));
+    scene.witness.unfinished_is_dead();
+    scene.witness.another_begins();
+    scene.write();
+    assert_eq!(scene.check(index(2, 5), index(2, 5)), Ok(()));
 }

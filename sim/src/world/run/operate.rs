@@ -163,8 +163,12 @@ impl World<'_> {
     /// The files changed: the daemon is told, but now and then not.
     pub(super) fn hint(&mut self, number: usize) {
         let (hint, now) = (self.process.ppm(850_000), self.clock.now());
-        if hint && let Some(daemon) = &mut self.machines[number].daemon {
-            daemon.poke(now, &mut self.network);
+        let machine = &mut self.machines[number];
+        let database = machine.disk.peek_stat(DATABASE);
+        let written = std::mem::replace(&mut machine.database_then, database) != database;
+        if hint && let Some(daemon) = &mut machine.daemon {
+            let which = if written { Hint::Database } else { Hint::Log };
+            daemon.poke(now, &mut self.network, which);
         }
     }
 

@@ -42,7 +42,7 @@ impl World<'_> {
             daemon.set_disk_faults(self.settings.faults.daemon_disk);
         }
         let daemon = machine.daemon.insert(daemon);
-        daemon.poke(now, &mut self.network);
+        daemon.poke(now, &mut self.network, Hint::Log);
         Ok(())
     }
 
