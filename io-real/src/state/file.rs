@@ -204,6 +204,10 @@ impl From<Error> for Trouble {
             }
             // Our statements are always the same: the tables are not those of the format that the file says it has.
             Error::SqlInputError { .. } => Trouble::Broken(why),
+            // The same where SQLite does not say at which word ("foreign key mismatch").
+            Error::SqliteFailure(e, _) if e.extended_code == rusqlite::ffi::SQLITE_ERROR => {
+                Trouble::Broken(why)
+            }
             Error::FromSqlConversionFailure(..)
             | Error::IntegralValueOutOfRange(..)
             | Error::InvalidColumnType(..) => Trouble::Illegal(why),

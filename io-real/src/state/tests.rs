@@ -273,6 +273,24 @@ fn file_of_our_format_with_other_tables_is_broken_and_started_anew() {
 }
 
 #[test]
+fn tables_that_do_not_fit_each_other_cost_the_state_and_not_the_database() {
+    let (_dir, path) = place();
+    drop(open(&path));
+    // A wrong bit in the schema: `own` refers to a column of `database` that is no key any more.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let change = "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, 'REFERENCES database', 'REFERENCES database (rowie)') WHERE name = 'own'";
+    other.execute_batch(change).unwrap();
+    drop(other);
+    let mut store = open(&path);
+    let own = StateChange { add_own: Some(node(1)), ..StateChange::default() };
+    store.save("/a.db", &own).unwrap();
+    let warnings = store.take_warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("started anew"), "{warnings:?}");
+    assert_eq!(open(&path).load("/a.db").unwrap().own, [node(1)]);
+}
+
+#[test]
 fn later_format_and_foreign_database_are_refused_and_left_alone() {
     let (_dir, path) = place();
     drop(open(&path));
