@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Sleeps for as long as it says, and gives how long it was: Linux adds 50 microseconds to what a thread asks for unless it says otherwise.
+/// Sleeps for as long as it says, and gives how long it was. Linux adds 50 microseconds to what a thread asks for,
+/// unless it says otherwise.
 pub fn pause(duration: Duration) -> Duration {
     #[cfg(target_os = "linux")]
     {

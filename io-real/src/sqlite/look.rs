@@ -5,7 +5,7 @@ use super::error::{from_code, io};
 use super::image::{ImageReader, View, pages, plausible};
 use super::log::{Log, bad};
 use super::session::SessionConfig;
-use super::source::{SETTLE_TRIES, Source};
+use super::source::Source;
 use super::tail::{Gather, Gathered};
 use bytes::Bytes;
 use engine::db::page_checksum;
@@ -89,16 +89,8 @@ impl Source {
 
     /// Whether the file is as it was checked; what was copied meanwhile is compared.
     fn is_settled(&mut self, config: &SessionConfig) -> bool {
-        for _ in 0..SETTLE_TRIES {
-            if self.is_as_checked(config) {
-                return true;
-            }
-            // What it says comes again with the next look.
-            if self.check(config).is_err() {
-                return false;
-            }
-        }
-        self.is_as_checked(config)
+        // What a check says comes again with the next look.
+        self.is_as_checked(config) || matches!(self.settle(config), Ok(Some(_)))
     }
 
     /// Everything after `from` that fits, read under the pin of the free connection while the anchor still holds.

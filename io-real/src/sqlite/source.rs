@@ -317,4 +317,4 @@ const DATABASE_BYTES_MIN: u64 = 512;
 /// Checkpoints that may come between a look at the wal-index and a pin.
 const PINS_MAX: u32 = 16;
 /// Checks of a file that somebody writes to all the time, before the next look may do better.
-pub(super) const SETTLE_TRIES: u32 = 3;
+const SETTLE_TRIES: u32 = 3;
