@@ -21,6 +21,15 @@ async fn told(poker: &Poker) -> BTreeMap<SourceId, Hint> {
     told
 }
 
+/// `a.db` and `b.db` in a folder.
+fn watched(folder: &Path) -> (Poker, Wake) {
+    let poker = Poker::default();
+    let wake = Wake::start(poker.clone()).expect("Linux has it");
+    wake.watch(&folder.join("a.db"), A).expect("a scratch folder");
+    wake.watch(&folder.join("b.db"), B).expect("a scratch folder");
+    (poker, wake)
+}
+
 fn append(path: &Path) {
     let file = fs::File::options().append(true).create(true).open(path);
     file.expect("a scratch folder").write_all(b"x").expect("room on the disk");
@@ -31,10 +40,7 @@ async fn a_database_and_its_log_wake_it_and_nothing_else_does() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     ["a.db", "a.db-wal", "b.db", "b.db-wal"].iter().for_each(|name| append(&path(name)));
-    let poker = Poker::default();
-    let wake = Wake::start(poker.clone()).unwrap();
-    wake.watch(&path("a.db"), A).unwrap();
-    wake.watch(&path("b.db"), B).unwrap();
+    let (poker, _wake) = watched(folder.path());
 
     append(&path("a.db"));
     assert_eq!(told(&poker).await, BTreeMap::from([(A, Hint::Database)]));
@@ -92,10 +98,7 @@ async fn after_events_were_lost_all_are_told_and_watched_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     ["a.db", "b.db"].iter().for_each(|name| append(&path(name)));
-    let poker = Poker::default();
-    let wake = Wake::start(poker.clone()).unwrap();
-    wake.watch(&path("a.db"), A).unwrap();
-    wake.watch(&path("b.db"), B).unwrap();
+    let (poker, wake) = watched(folder.path());
     assert_eq!(wake.lose_events(), [(A, Hint::Log), (B, Hint::Log)]);
     assert!(!wake.is_armed(A) && !wake.is_armed(B));
     wake.arm(&path("a.db"));
@@ -130,10 +133,7 @@ async fn who_is_not_watched_any_more_is_not_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     ["a.db", "b.db"].iter().for_each(|name| append(&path(name)));
-    let poker = Poker::default();
-    let wake = Wake::start(poker.clone()).unwrap();
-    wake.watch(&path("a.db"), A).unwrap();
-    wake.watch(&path("b.db"), B).unwrap();
+    let (poker, wake) = watched(folder.path());
     wake.unwatch(A);
     append(&path("a.db"));
     append(&path("b.db"));

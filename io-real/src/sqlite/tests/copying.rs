@@ -44,6 +44,15 @@ fn says_that_all_is_copied(world: &World) {
     std::mem::forget(index);
 }
 
+/// A database that is followed, with a commit that was not looked at.
+fn followed() -> (World, Connection) {
+    let mut world = World::new();
+    let app = world.app_with_table();
+    world.start();
+    insert(&app);
+    (world, app)
+}
+
 fn insert(app: &Connection) {
     app.execute("INSERT INTO t (b) VALUES (randomblob(9000))", []).unwrap();
 }
@@ -69,10 +78,7 @@ fn in_pauses(mut deed: impl FnMut(u32) + 'static) -> Rc<Cell<u32>> {
 
 #[test]
 fn end_is_waited_for_and_the_next_commit_begins_the_log_anew() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, app) = followed();
     let mut copying = Some(Copying::begin(&world));
     let pauses = in_pauses(move |pause| {
         if pause == 3 {
@@ -92,10 +98,7 @@ fn end_is_waited_for_and_the_next_commit_begins_the_log_anew() {
 
 #[test]
 fn commit_in_the_last_moment_is_read_before_the_log_may_begin_anew() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, app) = followed();
     let (mut copying, copies, writes) = (Some(Copying::begin(&world)), world.app(), world.app());
     in_pauses(move |pause| {
         if pause == 1 {
@@ -116,10 +119,7 @@ fn commit_in_the_last_moment_is_read_before_the_log_may_begin_anew() {
 
 #[test]
 fn commit_behind_the_last_check_is_read_before_the_log_may_begin_anew() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, app) = followed();
     let mut copying = Some(Copying::begin(&world));
     let (copies, writes) = (world.app(), world.app());
     in_pauses(move |pause| {
@@ -153,10 +153,7 @@ fn world_app(to: &Connection) -> Connection {
 
 #[test]
 fn dead_checkpoint_is_not_waited_for() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, _app) = followed();
     Copying::begin(&world).die();
     let pauses = in_pauses(|_| ());
     assert!(!world.look().copying && pauses.get() == 0, "{} pauses", pauses.get());
@@ -183,10 +180,7 @@ fn recovered_log_is_not_waited_for() {
 
 #[test]
 fn checkpoint_that_takes_long_is_waited_for_a_while() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, app) = followed();
     let copying = Copying::begin(&world);
     let pauses = in_pauses(|_| ());
     let mut waited = 0;
@@ -229,10 +223,7 @@ fn copy_that_comes_with_the_end_of_the_checkpoint_is_seen() {
 /// A checkpoint that has died writes nothing: the file was written by somebody else.
 #[test]
 fn copy_behind_a_dead_checkpoint_is_seen() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, _app) = followed();
     world.look();
     Copying::begin(&world).die();
     world.look();
@@ -244,10 +235,7 @@ fn copy_behind_a_dead_checkpoint_is_seen() {
 
 #[test]
 fn checkpoint_after_a_dead_one_explains_what_it_writes() {
-    let mut world = World::new();
-    let app = world.app_with_table();
-    world.start();
-    insert(&app);
+    let (mut world, app) = followed();
     world.look();
     Copying::begin(&world).die();
     world.look();
