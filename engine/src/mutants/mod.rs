@@ -105,6 +105,8 @@ mutants! {
     LockedTailDropped = "locked-tail-dropped",
     /// A log that was copied is let go although something was committed since it was read.
     CopiedLogLetGo = "copied-log-let-go",
+    /// A change of the file is put down to a checkpoint that nobody makes any more.
+    DeadCheckpointExplains = "dead-checkpoint-explains",
     /// A place is listed only when something else asks for it.
     PlaceNeverListed = "place-never-listed",
     /// A file that is not ours any more is held until what is on its way has arrived.

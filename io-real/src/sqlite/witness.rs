@@ -127,7 +127,7 @@ impl Witness {
 
     /// Nobody makes it any more.
     pub(super) fn unfinished_is_dead(&mut self) {
-        self.dead = self.trace;
+        self.dead = self.trace.filter(|_| !mutated(Mutant::DeadCheckpointExplains));
     }
 
     /// Another checkpoint begins: it may get no further than the dead one, and not to its end.
