@@ -128,14 +128,16 @@ impl Mirror {
         Ok(())
     }
 
-    /// The next slot; after a loss it may be a later one up to `last`, if that begins a chain.
+    /// The next slot; after a loss it may be a later one up to `last`, if that begins a chain. So may the first one of a
+    /// place that has no image: a slot that was sent by an earlier life, and never landed, keeps its number.
     fn slot_after(&self, txid: Txid, last: Txid) -> Txid {
         let begins = |txid: &Txid| {
             let object = self.read(ObjectKey::slot(*txid), 6).ok();
             object.and_then(|o| o.header.chain()).is_some_and(|chain| chain.before.is_none())
         };
         let next = txid + 1;
-        if self.lost_to.is_none() || self.store.peek(&self.key(ObjectKey::slot(next))).is_some() {
+        let nothing_was_there = self.image.is_empty() && self.contents.is_empty();
+        if self.lost_to.is_none() && !nothing_was_there || self.store.peek(&self.key(ObjectKey::slot(next))).is_some() {
             return next;
         }
         let later = (next.into_inner() + 1..=last.into_inner()).filter_map(|n| Txid::new(n).ok());
