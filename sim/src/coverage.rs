@@ -85,6 +85,18 @@ pub enum Reached {
     CopyEnded,
     /// Every point of a listing was restored.
     PointsChecked,
+    /// A wall clock jumped.
+    WallJumped,
+    /// Something was refused because the disk was full.
+    DiskFull,
+    /// A disk did not take what was to be synced.
+    SyncFailed,
+    /// A slot was announced that a store without conditions took.
+    WithoutConditions,
+    /// A wrong bit in an object kept a state from being restored.
+    RotRefused,
+    /// A state was restored around a wrong bit.
+    RotAround,
 }
 
 /// How often each was reached.
@@ -133,6 +145,12 @@ pub const REQUIRED: &[Reached] = &[
     Reached::CopyAwaited,
     Reached::CopyEnded,
     Reached::PointsChecked,
+    Reached::WallJumped,
+    Reached::DiskFull,
+    Reached::SyncFailed,
+    Reached::WithoutConditions,
+    Reached::RotRefused,
+    Reached::RotAround,
 ];
 
 impl Coverage {

@@ -2,6 +2,7 @@
 
 mod operation;
 mod operator;
+mod trouble;
 
 pub use operation::{Operation, Permit, Way};
 
@@ -33,7 +34,8 @@ impl Plan {
         let mut draw = Random::new(seed, Stream::Plan);
         let pace_us = *draw.pick(&[300, 5_000, 40_000, 400_000]);
         let steps: Vec<Step> = (0..settings.operations).map(|_| step(&mut draw, settings, pace_us)).collect();
-        Plan { seed, steps: operator::among(steps, seed, settings) }
+        let steps = operator::among(steps, seed, settings);
+        Plan { seed, steps: trouble::among(steps, seed, settings) }
     }
 }
 

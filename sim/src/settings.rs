@@ -41,6 +41,8 @@ pub struct Settings {
     pub second_machine: bool,
     /// The second machine may take over.
     pub second_takes_over: bool,
+    /// The store takes every write, whatever its condition.
+    pub unconditional: bool,
     /// What operators and unusual applications do.
     pub operator: OperatorSwarm,
     /// What goes wrong.
@@ -53,10 +55,6 @@ impl Settings {
         let mut draw = Random::indexed(seed, Stream::Swarm, 1);
         let half = 500_000;
         let mut faults = Faults::swarm(seed);
-        // The daemon is asked to survive what its reads may meet; SQLite's own database must not rot by them.
-        faults.daemon_disk.fsync_eio_ppm = 0;
-        faults.application_disk.fsync_eio_ppm = 0;
-        faults.capacity_bytes = None;
         let mut settings = Settings {
             page_size: *draw.pick(&[512, 1024, 4096, 4096, 8192, 65536]),
             synchronous: *draw.pick(&[1, 2]),
@@ -73,9 +71,17 @@ impl Settings {
             operations: 30 + draw.below_usize(70),
             second_machine: draw.ppm(250_000),
             second_takes_over: draw.ppm(half),
+            unconditional: false,
             operator: OperatorSwarm::default(),
-            faults,
+            faults: Faults::default(),
         };
+        // Such a store does not keep two writers apart, nor a write that lands late.
+        settings.unconditional =
+            Random::indexed(seed, Stream::Swarm, 3).ppm(80_000) && !settings.second_machine;
+        if settings.unconditional {
+            faults.network.late_ppm = 0;
+        }
+        settings.faults = faults;
         settings.operator = OperatorSwarm::of_seed(seed, settings.second_machine);
         // A local state that is misread can be lost, and with it the numbers that were used.
         settings.operator.loses_head &= faults.daemon_disk.read_flip_ppm == 0;

@@ -196,9 +196,15 @@ impl Machine {
         let struck = self.dice.hit(kind as u32, ppm);
         if struck {
             self.stats.faults += 1;
+            self.stats.failed_fsyncs += u64::from(matches!(kind, FaultKind::FsyncEio));
             self.trace.record("disk fault", "", &[("pid", pid.0.into()), ("kind", kind as u64)], &[]);
         }
         struck
+    }
+
+    /// Bytes of all files.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.inodes.values().map(Inode::size).sum()
     }
 
     pub(super) fn inode(&self, ino: Ino) -> &Inode {

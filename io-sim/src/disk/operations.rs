@@ -282,9 +282,10 @@ impl Machine {
     fn check_space(&mut self, ino: Ino, end: u64) -> DiskResult<()> {
         let Some(capacity_bytes) = self.capacity_bytes.filter(|_| !self.calm) else { return Ok(()) };
         let growth = end.saturating_sub(self.inode(ino).size());
-        let used: u64 = self.inodes.values().map(Inode::size).sum();
+        let used = self.used_bytes();
         if growth > 0 && used + growth > capacity_bytes {
             self.stats.faults += 1;
+            self.stats.refused_for_space += 1;
             self.trace.record("disk full", "", &[("ino", ino), ("used", used)], &[]);
             return Err(DiskError::NoSpace);
         }

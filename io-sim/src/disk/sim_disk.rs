@@ -61,6 +61,11 @@ impl SimDisk {
         self.0.lock().capacity_bytes = capacity_bytes;
     }
 
+    /// Bytes of all files.
+    pub fn used_bytes(&self) -> u64 {
+        self.0.lock().used_bytes()
+    }
+
     /// Whether the numbers of deleted files are given to new ones at once.
     pub fn set_reuse_inodes(&self, reuse: bool) {
         self.0.lock().reuse_inodes = reuse;

@@ -32,6 +32,10 @@ pub struct DiskStats {
     pub slept_us: u64,
     /// Faults that struck.
     pub faults: u64,
+    /// Of these, writes for which there was no room.
+    pub refused_for_space: u64,
+    /// Of these, fsyncs that failed.
+    pub failed_fsyncs: u64,
     /// Power cuts.
     pub power_cuts: u64,
     /// Processes killed.

@@ -17,8 +17,6 @@ pub struct Faults {
     pub network: NetworkFaults,
     /// Machines, processes and clocks.
     pub process: ProcessFaults,
-    /// Bytes that the disk holds; `None` is no limit.
-    pub capacity_bytes: Option<u64>,
     /// Inode numbers are used again at once, as ext4 does: the same number does not prove the same file.
     pub reuse_inodes: bool,
 }
@@ -38,6 +36,8 @@ pub struct ProcessFaults {
     pub wall_jump_ppm: u32,
     /// Wall clocks drift by up to so much.
     pub wall_drift_ppm_max: u32,
+    /// Other programs fill the disk for a while.
+    pub fills_disk: bool,
 }
 
 impl Faults {
@@ -50,7 +50,7 @@ impl Faults {
     /// cuts, a lying fsync, or wrong bits in the application's reads.
     pub fn swarm(seed: u64) -> Faults {
         let mut draw = Random::new(seed, Stream::Swarm);
-        let process = process_faults(&mut draw);
+        let mut process = process_faults(&mut draw);
         let mut application_disk = DiskFaults {
             read_eio_ppm: rate(&mut draw, 2_000),
             write_eio_ppm: rate(&mut draw, 2_000),
@@ -74,9 +74,9 @@ impl Faults {
             ..CrashPolicy::default()
         };
         let network = network_faults(&mut draw);
-        let capacity_bytes = draw.ppm(100_000).then(|| draw.range(1 << 20, 64 << 20));
+        process.fills_disk = draw.ppm(100_000);
         let reuse_inodes = draw.ppm(HALF);
-        Faults { application_disk, daemon_disk, crash, network, process, capacity_bytes, reuse_inodes }
+        Faults { application_disk, daemon_disk, crash, network, process, reuse_inodes }
     }
 }
 
@@ -88,6 +88,7 @@ fn process_faults(draw: &mut Random) -> ProcessFaults {
         pause_daemon_ppm: rate(draw, 3_000),
         wall_jump_ppm: rate(draw, 3_000),
         wall_drift_ppm_max: rate(draw, 500),
+        fills_disk: false,
     }
 }
 

@@ -10,7 +10,7 @@ fn each_fault_is_on_in_some_seeds_and_off_in_others() {
         |f| f.network.duplicate_ppm > 0,
         |f| f.network.outage_ppm > 0,
         |f| f.process.power_cut_ppm > 0,
-        |f| f.capacity_bytes.is_some(),
+        |f| f.process.fills_disk,
         |f| f.reuse_inodes,
     ];
     for (i, on) in rates.iter().enumerate() {

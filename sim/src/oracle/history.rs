@@ -1,8 +1,10 @@
 //! Properties 2 and 6 of the store itself: no object is ever written over, no claim slot ever goes.
 
 use crate::outcome::Violation;
+use bytes::Bytes;
 use engine::types::Txid;
 use io_sim::s3::{ChangeKind, SimS3};
+use std::collections::BTreeMap;
 
 /// Looks at every change of the store since the last time.
 #[derive(Default)]
@@ -10,6 +12,8 @@ pub struct History {
     seen: usize,
     /// Keys that somebody else deleted.
     deleted: Vec<String>,
+    /// What each key holds, where the store keeps that: the same bytes may be put down twice.
+    written: BTreeMap<String, Bytes>,
 }
 
 impl History {
@@ -29,7 +33,12 @@ impl History {
         self.seen += changes.len();
         for change in changes {
             let object = change.key.ends_with(".ltx");
-            if object && change.kind == ChangeKind::Replaced {
+            let same =
+                change.bytes.as_ref().is_some_and(|bytes| self.written.get(&change.key) == Some(bytes));
+            if let Some(bytes) = change.bytes {
+                self.written.insert(change.key.clone(), bytes);
+            }
+            if object && change.kind == ChangeKind::Replaced && !same {
                 return Err(Violation::new(6, format!("{} was written over", change.key)));
             }
             let foreign = self.deleted.contains(&change.key);

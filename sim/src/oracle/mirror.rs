@@ -137,7 +137,9 @@ impl Mirror {
         };
         let next = txid + 1;
         let nothing_was_there = self.image.is_empty() && self.contents.is_empty();
-        if self.lost_to.is_none() && !nothing_was_there || self.store.peek(&self.key(ObjectKey::slot(next))).is_some() {
+        if self.lost_to.is_none() && !nothing_was_there
+            || self.store.peek(&self.key(ObjectKey::slot(next))).is_some()
+        {
             return next;
         }
         let later = (next.into_inner() + 1..=last.into_inner()).filter_map(|n| Txid::new(n).ok());

@@ -11,6 +11,7 @@ pub mod points;
 pub mod reachable;
 pub mod restart;
 pub mod restore;
+pub mod rot;
 pub mod stall;
 pub mod states;
 pub mod stop;

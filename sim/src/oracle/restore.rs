@@ -120,6 +120,10 @@ impl Snapshot {
     fn apply(&self, plan: &Plan) -> Result<Vec<u8>, String> {
         let mut apply = Apply::new(plan, self.lock_byte, ReadLimits::DEFAULT);
         let page_bytes = plan.page_size().into_inner() as usize;
+        // A header says so, and the real restore writes only the pages that there are.
+        if plan.database_bytes() > DATABASE_BYTES_MAX {
+            return Err(format!("a database of {} bytes", plan.database_bytes()));
+        }
         let mut database = vec![0; plan.page_count() as usize * page_bytes];
         for object in plan.newest_first() {
             let key = object.info.key;
@@ -145,3 +149,6 @@ impl Snapshot {
         Ok(database)
     }
 }
+
+/// Far more than any application here commits.
+const DATABASE_BYTES_MAX: u64 = 1 << 30;

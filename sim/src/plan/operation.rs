@@ -141,6 +141,20 @@ pub enum Operation {
         /// `take_over` for this one life.
         take_over: Permit,
     },
+    /// Somebody sets a machine's wall clock forward or back.
+    JumpWall {
+        /// Whose.
+        machine: usize,
+        /// By so many milliseconds.
+        ms: i64,
+    },
+    /// Other programs fill the first machine's disk.
+    FillDisk {
+        /// What they leave.
+        room_bytes: u64,
+    },
+    /// There is room on it again.
+    FreeDisk,
 }
 
 /// How an operator puts another image in the database's place.

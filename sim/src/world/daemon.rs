@@ -120,7 +120,7 @@ impl Daemon {
             checkpoint_pages: settings.checkpoint_pages,
             max_wal_bytes: settings.operator.wal_bytes_max,
             memory_bytes_max: settings.memory_bytes,
-            conditional_writes: true,
+            conditional_writes: !settings.unconditional,
             take_over: life.take_over,
             l0_retention: Duration::from_secs(300),
             // A day, or, where that has something to find, less than a run.

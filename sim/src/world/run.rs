@@ -38,6 +38,7 @@ mod heed;
 mod operate;
 mod operator;
 mod processes;
+mod trouble;
 mod unusual;
 
 /// How to run.
@@ -124,8 +125,11 @@ impl<'a> World<'a> {
     ) -> World<'a> {
         disk.set_crash_policy(settings.faults.crash);
         disk.set_reuse_inodes(settings.faults.reuse_inodes);
-        let store = SimS3::new(clock, trace);
-        store.set_ignores_conditions(mutated(Mutant::UnconditionalPut));
+        let store = SimS3::new(&clock.machine(), trace);
+        store.set_ignores_conditions(settings.unconditional || mutated(Mutant::UnconditionalPut));
+        if settings.unconditional {
+            store.keep_history();
+        }
         let mut network = Network::new(seed, &store, trace);
         network.set_faults(settings.faults.network);
         let place = Place::new("prod/app").expect("a legal folder");
@@ -160,6 +164,7 @@ impl<'a> World<'a> {
     }
 
     fn play(&mut self, steps: &[Step]) -> Checked {
+        self.drift(0);
         self.machines[0].start_application(self.settings)?;
         self.application_faults(0);
         self.observe(0)?;

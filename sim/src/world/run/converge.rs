@@ -13,6 +13,7 @@ impl World<'_> {
         self.chaos = false;
         self.network.set_faults(NetworkFaults::default());
         self.network.set_outage_until(Instant::default());
+        self.free_disk()?;
         for machine in &mut self.machines {
             machine.disk.set_faults(DiskFaults::default());
             machine.disk.spare_power();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::oracle::stall::Statement;
-use crate::oracle::{idle, points};
+use crate::oracle::{idle, points, rot};
 
 impl World<'_> {
     /// Properties 2, 20, 29, 31, 32 and 34 in a calm world, on a sample of the seeds.
@@ -18,6 +18,7 @@ impl World<'_> {
             points::check(&Snapshot::take(&self.store, &self.place, lock_byte(self.settings)), &self.mirror)?;
             self.coverage.reached(Reached::PointsChecked);
         }
+        self.rots()?;
         let owner = self.machines.iter().find(|machine| !machine.fenced).map(|machine| machine.number);
         let Some(owner) = owner else { return Ok(()) };
         self.is_named(owner)?;
@@ -30,6 +31,23 @@ impl World<'_> {
         }
         if self.settings.operator.idle_hour {
             self.idle_hour(owner)?;
+        }
+        Ok(())
+    }
+
+    /// Wrong bits where objects lie, on the seeds that check points.
+    fn rots(&mut self) -> Checked {
+        if !self.settings.operator.checks_points || self.history.was_tampered_with() {
+            return Ok(());
+        }
+        let mut draw = Random::indexed(self.seed, Stream::Store, 0);
+        let lock_byte = lock_byte(self.settings);
+        let found = rot::check(&self.store, &self.place, lock_byte, &self.mirror, &mut draw)?;
+        if found.refused > 0 {
+            self.coverage.reached(Reached::RotRefused);
+        }
+        if found.around > 0 {
+            self.coverage.reached(Reached::RotAround);
         }
         Ok(())
     }

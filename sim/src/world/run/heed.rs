@@ -130,6 +130,9 @@ impl World<'_> {
         self.ownership.announced(number);
         self.announced.insert(txid, number);
         self.coverage.reached(Reached::Durable);
+        if self.settings.unconditional {
+            self.coverage.reached(Reached::WithoutConditions);
+        }
         if number == 1 {
             self.coverage.reached(Reached::TakenOver);
         }

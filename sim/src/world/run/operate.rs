@@ -101,6 +101,9 @@ impl World<'_> {
             Operation::LoseHead { slots } => self.lose_head(slots),
             Operation::LoseObject { which } => self.lose_object(which),
             Operation::RestartFenced { machine, take_over } => self.restart_fenced(machine, take_over),
+            Operation::JumpWall { machine, ms } => self.jump_wall(machine, ms),
+            Operation::FillDisk { room_bytes } => self.fill_disk(room_bytes),
+            Operation::FreeDisk => self.free_disk(),
         }
     }
 

@@ -120,6 +120,7 @@ impl World<'_> {
             self.coverage.reached(Reached::StateCopied);
         }
         self.machines.push(second);
+        self.drift(1);
         self.states.entry(1).or_default().now(digest(&copy), &copy);
         self.machines[1].start_application(self.settings)?;
         self.observe(1)?;
