@@ -18,5 +18,7 @@ pub mod protocol;
 pub mod regressions;
 pub mod runner;
 pub mod settings;
+pub mod shrink;
+pub mod timeline;
 pub mod workload;
 pub mod world;

@@ -11,7 +11,7 @@ use io_sim::random::{Random, Stream};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happens, and how long before the next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// What.
     pub operation: Operation,

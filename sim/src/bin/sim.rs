@@ -11,8 +11,9 @@ use sim::outcome::Outcome;
 use sim::plan::Plan;
 use sim::regressions::Regression;
 use sim::settings::Settings;
+use sim::shrink::shrink;
 use sim::world::{Options, run};
-use sim::{mutant, runner};
+use sim::{mutant, runner, timeline};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -38,6 +39,13 @@ struct Args {
     /// Write the seed's plan to this file.
     #[arg(long)]
     write_plan: Option<std::path::PathBuf>,
+    /// Make the plan of a failed run shorter, and write it to a file that --plan replays. On its own where the
+    /// seed's own plan fails.
+    #[arg(long)]
+    shrink: bool,
+    /// Draw the run as a timeline, a page for a browser.
+    #[arg(long, value_name = "FILE")]
+    html: Option<std::path::PathBuf>,
     /// Switch a seeded bug on.
     #[arg(long)]
     mutant: Option<String>,
@@ -118,23 +126,51 @@ fn one(seed: u64, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn s
     if let Some(path) = &args.write_plan {
         std::fs::write(path, serde_json::to_vec_pretty(&plan)?)?;
     }
-    let keep_events = if args.trace { usize::MAX } else { LAST_EVENTS };
+    let keep_events = if args.trace || args.html.is_some() { usize::MAX } else { LAST_EVENTS };
     let outcome = run(&plan, &settings, Options { mutant, keep_events });
+    if let Some(path) = &args.html {
+        std::fs::write(path, timeline::html(&outcome, &settings.line()))?;
+    }
     report(&outcome, args.trace, mutant);
+    if outcome.violation.is_some() && (args.shrink || args.plan.is_none()) {
+        make_shorter(&plan, &settings, mutant)?;
+    }
     println!("{}", outcome.line());
     Ok(outcome.violation.is_none())
 }
 
+/// Writes what is left of a failing plan to a file.
+fn make_shorter(
+    plan: &Plan,
+    settings: &Settings,
+    mutant: Option<Mutant>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    // Panics are results, and many of them are to come.
+    std::panic::set_hook(Box::new(|_| {}));
+    let Some(shrunk) = shrink(plan, settings, mutant, SHRINK_RUNS_MAX) else { return Ok(()) };
+    let path = std::env::temp_dir().join(format!("walsync-sim-{}.json", plan.seed));
+    std::fs::write(&path, serde_json::to_vec_pretty(&shrunk.plan)?)?;
+    let (from, to, runs) = (plan.steps.len(), shrunk.plan.steps.len(), shrunk.runs);
+    let with = with_mutant(mutant);
+    println!("shorter: {from} steps became {to} in {runs} runs; {}", shrunk.violation);
+    println!("again: cargo sim --seed {} --plan {}{with}", plan.seed, path.display());
+    Ok(())
+}
+
+fn with_mutant(mutant: Option<Mutant>) -> String {
+    mutant.map(|m| format!(" --mutant {}", m.name())).unwrap_or_default()
+}
+
 fn report(outcome: &Outcome, all: bool, mutant: Option<Mutant>) {
     if all || outcome.violation.is_some() {
-        for event in &outcome.events {
+        let skip = if all { 0 } else { outcome.events.len().saturating_sub(LAST_EVENTS) };
+        for event in &outcome.events[skip..] {
             println!("{event}");
         }
     }
     if let Some(violation) = &outcome.violation {
         println!("{violation}");
-        let with = mutant.map(|m| format!(" --mutant {}", m.name())).unwrap_or_default();
-        println!("again: cargo sim --seed {}{with}", outcome.seed);
+        println!("again: cargo sim --seed {}{}", outcome.seed, with_mutant(mutant));
     }
     println!("reached {}", outcome.coverage.line());
 }
@@ -243,5 +279,7 @@ fn parse_range(text: &str) -> Result<Range<u64>, String> {
     if range.is_empty() { Err("A must be below B".to_owned()) } else { Ok(range) }
 }
 
+/// Half a minute, mostly.
+const SHRINK_RUNS_MAX: u32 = 400;
 /// Events that a failure prints.
 const LAST_EVENTS: usize = 80;
