@@ -4,6 +4,7 @@
 //! `restore`'s question.
 
 use super::{Layout, ObjectKey, Place};
+use crate::mutants::{Mutant, mutated};
 use crate::store::{ETag, ObjectMeta};
 use crate::types::{Level, Timestamp, Txid};
 use std::cmp::Reverse;
@@ -131,7 +132,9 @@ impl PlaceListing {
     /// The largest TXID over all levels. Numbers up to it are used up. (A late arrival lies inside a compacted
     /// object, so it never decides.)
     pub fn head(&self) -> Option<Txid> {
-        self.objects.iter().map(|o| o.key.max()).max()
+        let slots_only = mutated(Mutant::HeadOfSlotsOnly);
+        let counts = |key: &ObjectKey| !slots_only || *key == ObjectKey::slot(key.range().max());
+        self.objects.iter().map(|o| o.key).filter(counts).map(|key| key.range().max()).max()
     }
 
     /// The object with the largest TXID over all levels, at the lowest level that has it: a slot's own object

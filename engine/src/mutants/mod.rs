@@ -115,6 +115,34 @@ mutants! {
     StopWithoutDraining = "stop-without-draining",
     /// After a take-over the manifest still names the writer before.
     ManifestNotRewritten = "manifest-not-rewritten",
+    /// What failed is tried again at once.
+    RetriesAtOnce = "retries-at-once",
+    /// A store that says when to come back is asked before.
+    RetryAfterIgnored = "retry-after-ignored",
+    /// A page diff leaves out the last page.
+    DiffMissesLastPage = "diff-misses-last-page",
+    /// A record that could not be saved is taken for saved.
+    RecordFailureIgnored = "record-failure-ignored",
+    /// An idle daemon leaves the log as it is.
+    IdleLogKept = "idle-log-kept",
+    /// A claim slot does not say that it is one.
+    ClaimNotFlagged = "claim-not-flagged",
+    /// The snapshot of an image goes up before its slot.
+    SnapshotBeforeItsSlot = "snapshot-before-its-slot",
+    /// A slot's time is the clock's, whatever the one before says.
+    TimesNotOrdered = "times-not-ordered",
+    /// Of a page that a large transaction writes twice the first frame is kept.
+    SpilledPageNotReplaced = "spilled-page-not-replaced",
+    /// The head is looked for among slots only.
+    HeadOfSlotsOnly = "head-of-slots-only",
+    /// The lock page counts like any other.
+    LockPageCounted = "lock-page-counted",
+    /// A slot that an earlier life sent may land on top of what the next one believes to be the head.
+    SentSlotNotSettled = "sent-slot-not-settled",
+    /// Pages beyond the end of a database that shrank go up.
+    PagesBeyondCommitKept = "pages-beyond-commit-kept",
+    /// Pages that a growth adds are read from the file, where the log has newer ones.
+    GrowthFromTheFile = "growth-from-the-file",
 }
 
 #[cfg(feature = "mutants")]

@@ -323,7 +323,10 @@ fn open(cx: &mut Context<'_>, against: Option<&Against>) -> Step {
 /// The pages of the survey that the head lacks; the lock page is none.
 fn differs(surveyed: Box<Surveyed>, head: PageSums) -> Compared {
     let known = |pgno: &Pgno| surveyed.sums.get(*pgno).is_some();
-    let pages = surveyed.sums.changed_since(&head).filter(known).collect();
+    let mut pages: Vec<Pgno> = surveyed.sums.changed_since(&head).filter(known).collect();
+    if mutated(Mutant::DiffMissesLastPage) {
+        pages.pop();
+    }
     Compared::Differs { surveyed, pages, head }
 }
 

@@ -1,5 +1,6 @@
 //! How long to wait before trying again.
 
+use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
 use crate::types::{Instant, NodeId};
 use std::time::Duration;
@@ -25,6 +26,7 @@ impl Backoff {
     /// Counts a failure; when to try again.
     pub(super) fn failed(&mut self, now: Instant, node: NodeId, error: &StoreError) -> Instant {
         let floor = match error {
+            StoreError::Throttled { .. } if mutated(Mutant::RetryAfterIgnored) => Duration::ZERO,
             StoreError::Throttled { retry_after } => retry_after.unwrap_or(Duration::from_secs(1)),
             StoreError::Fatal { .. } => Duration::from_secs(10),
             StoreError::Refused
@@ -38,6 +40,9 @@ impl Backoff {
 
     /// Counts a failure that is not the store's; when to try again.
     pub(super) fn next(&mut self, now: Instant, node: NodeId, floor: Duration) -> Instant {
+        if mutated(Mutant::RetriesAtOnce) {
+            return now;
+        }
         let floor = floor.min(FLOOR_MAX);
         let full = FIRST_DELAY.saturating_mul(1 << self.attempt.min(DOUBLINGS_MAX)).min(DELAY_MAX).max(floor);
         self.attempt = self.attempt.saturating_add(1);

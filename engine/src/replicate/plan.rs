@@ -161,15 +161,18 @@ fn full_image(
     claim: bool,
 ) -> Plan {
     let shape = Shape::of(&surveyed);
-    let time = last.map_or(cx.now.wall, |last| cx.now.wall.max(last.next()));
+    let time = last.map_or(cx.now.wall, |last| time_after(cx, last));
     let slot = with_wal(shape.header(cx, TxidRange::single(txid), time, None, claim), shape.wal);
     let image = shape.header(cx, TxidRange::up_to(txid), time, None, false);
     let all = PageSet::Pinned(pinned(Select::All(shape.commit), &surveyed));
     let head = Head::of_slot(&slot);
-    let drafts = VecDeque::from([
+    let mut drafts = VecDeque::from([
         draft(cx, ObjectKey::slot(txid), slot, all.clone(), shape.commit),
         draft(cx, ObjectKey::snapshot(txid), image, all, shape.commit),
     ]);
+    if mutated(Mutant::SnapshotBeforeItsSlot) {
+        drafts.swap(0, 1);
+    }
     let heal = Some(Heal { txid, pages: shape.commit, of: shape.commit });
     Plan { drafts, then: reached(head, surveyed, claim), heal }
 }
@@ -186,7 +189,7 @@ fn difference(cx: &Context<'_>, head: Head, surveyed: Surveyed, mut pages: Vec<P
         pages.insert(0, Pgno::ONE);
     }
     let txid = head.txid + 1;
-    let time = cx.now.wall.max(head.timestamp.next());
+    let time = time_after(cx, head.timestamp);
     let slot = shape.header(cx, TxidRange::single(txid), time, head.after, head.unclaimed);
     let slot = with_wal(slot, unread(surveyed.snapshot.end.salts));
     let count = u32::try_from(pages.len()).expect("page numbers are u32");
@@ -219,8 +222,10 @@ fn claim_on_top(cx: &Context<'_>, head: Head, compared: Compared, first_page: By
     };
     // Before = after, also on top of a head without our tag: without `before` the claim would pass for a full image.
     let txid = head.txid + 1;
-    let time = cx.now.wall.max(head.timestamp.next());
-    let slot = with_wal(shape.header(cx, TxidRange::single(txid), time, Some(shape.after), true), shape.wal);
+    let time = time_after(cx, head.timestamp);
+    let claims = !mutated(Mutant::ClaimNotFlagged);
+    let slot = shape.header(cx, TxidRange::single(txid), time, Some(shape.after), claims);
+    let slot = with_wal(slot, shape.wal);
     let pages = PageSet::Memory(BTreeMap::from([(Pgno::ONE, first_page)]));
     let claimed = Head::of_slot(&slot);
     let drafts = VecDeque::from([draft(cx, ObjectKey::slot(txid), slot, pages, 1)]);
@@ -261,6 +266,11 @@ impl Shape {
         let chain = Chain { node: cx.config.node, before, after: self.after, claim };
         Header::new(self.page_size, commit, txids, time).with_chain(chain)
     }
+}
+
+/// The time of what comes after a slot of this time.
+pub(super) fn time_after(cx: &Context<'_>, last: Timestamp) -> Timestamp {
+    if mutated(Mutant::TimesNotOrdered) { cx.now.wall } else { cx.now.wall.max(last.next()) }
 }
 
 fn with_wal(header: Header, wal: Option<WalSpan>) -> Header {

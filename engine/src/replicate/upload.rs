@@ -198,6 +198,7 @@ impl Upload {
         let Step::Recording(_, ready) = step else { unreachable!("only records are asked of the state") };
         self.step = match result {
             Ok(()) => self.send(cx, ready),
+            Err(_) if mutated(Mutant::RecordFailureIgnored) => self.send(cx, ready),
             Err(StateError(message)) => {
                 cx.notice(Notice::State { message });
                 let until = self.backoff.next(cx.now.mono, cx.config.node, Duration::ZERO);

@@ -155,7 +155,8 @@ impl Source {
             return Err(bad(reached.end.frames, "the log does not end as SQLite says".to_owned()));
         }
         let mut tail = Tail { start, end: reached.end, commit: reached.commit, pages: gathered.pages };
-        tail.pages.retain(|pgno, _| pgno.into_inner() <= tail.commit);
+        tail.pages
+            .retain(|pgno, _| pgno.into_inner() <= tail.commit || mutated(Mutant::PagesBeyondCommitKept));
 
         let lock_page = wanted.lock_byte.pgno(snapshot.page_size);
         self.check_plausible(snapshot, &tail)?;
@@ -169,6 +170,7 @@ impl Source {
             // At the end: exactly as SQLite reads at the pin. At a cut: frames that were copied to the database may
             // have been left out there for newer ones beyond the cut, so all frames up to it count.
             let backfilled = match view {
+                _ if mutated(Mutant::GrowthFromTheFile) => u32::MAX,
                 View::Log { backfilled } if complete => backfilled,
                 View::Database if complete => snapshot.end.frames,
                 _ => 0,

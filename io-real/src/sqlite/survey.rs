@@ -120,6 +120,7 @@ impl Source {
     ) -> Result<PageSums, SourceError> {
         let mut sums = PageSums::unknown(snapshot.pages);
         let mut reader = ImageReader::new(self.anchor(), snapshot.page_size)?;
+        let lock_byte = if mutated(Mutant::LockPageCounted) { LockByte::SQLITE } else { lock_byte };
         let mut all = pages(1, snapshot.pages, lock_byte.pgno(snapshot.page_size));
         loop {
             let batch: Vec<Pgno> = all.by_ref().take(BATCH_PAGES).collect();

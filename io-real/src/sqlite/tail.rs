@@ -109,6 +109,9 @@ impl Gather {
     }
 
     fn keep(&mut self, frame: &Frame) {
+        if self.spilled && mutated(Mutant::SpilledPageNotReplaced) && self.open.contains_key(&frame.pgno) {
+            return;
+        }
         // A copy of its own: the frame's page keeps everything that was read with it in memory.
         let page = (!self.spilled).then(|| Bytes::copy_from_slice(&frame.page));
         let checksum = page_checksum(frame.pgno, &frame.page);

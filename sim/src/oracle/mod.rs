@@ -7,6 +7,7 @@ pub mod image;
 pub mod manifest;
 pub mod mirror;
 pub mod ownership;
+pub mod pace;
 pub mod points;
 pub mod reachable;
 pub mod restart;

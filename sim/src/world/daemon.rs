@@ -4,6 +4,8 @@ use super::asked::Asked;
 use super::files::SimFiles;
 use super::transfer::{Next, Transfer, Uploads};
 use crate::coverage::Reached;
+use crate::oracle::pace::{Pace, key_of};
+use crate::outcome::Violation;
 use crate::settings::Settings;
 use engine::key::{Layout, ModifiedIs, Place};
 use engine::manifest::DatabaseId;
@@ -52,6 +54,11 @@ pub(super) struct Daemon {
     pub(super) paused_until: Instant,
     pub(super) notices: VecDeque<Notice>,
     pub(super) asked: Asked,
+    pace: Pace,
+    /// What requests under way are about.
+    subjects: BTreeMap<RequestId, String>,
+    /// What it must not have asked.
+    pub(super) broken: Option<Violation>,
     /// What this life told of trouble with store, source or state.
     pub(super) troubles: u64,
     /// Objects that came and did not decode.
@@ -148,6 +155,9 @@ impl Daemon {
             paused_until: now.mono,
             notices: VecDeque::new(),
             asked: Asked::default(),
+            pace: Pace::default(),
+            subjects: BTreeMap::new(),
+            broken: None,
             troubles: 0,
             damaged: 0,
             attached: false,
@@ -347,6 +357,12 @@ impl Daemon {
                 // Also where the source was at fault: all that was asked for a try was asked in vain.
                 let succeeded = !matches!(result, Err(_) | Ok(StoreAnswer::Unreadable(_)));
                 self.asked.failed += u64::from(!succeeded);
+                let subject = self.subjects.remove(&transfer.id);
+                if let (Some(subject), Err(StoreError::Throttled { retry_after: Some(pause) })) =
+                    (subject, &result)
+                {
+                    self.pace.throttled(subject, self.now().mono, *pause);
+                }
                 match &result {
                     Err(StoreError::Refused) => self.reached.push(Reached::Refused),
                     Err(StoreError::Ambiguous(_)) => self.reached.push(Reached::Ambiguous),
@@ -391,6 +407,11 @@ impl Daemon {
 
     fn request(&mut self, network: &mut Network, id: RequestId, request: StoreRequest) {
         self.asked.count(&request);
+        if let Some(key) = key_of(&request) {
+            let asked = self.pace.asks(&key, self.now().mono);
+            self.broken = self.broken.take().or(asked.err());
+            self.subjects.insert(id, key);
+        }
         let (transfer, next) = Transfer::start(
             id,
             request,

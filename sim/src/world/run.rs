@@ -191,8 +191,8 @@ impl<'a> World<'a> {
     }
 
     fn daemon_steps(&mut self, number: usize) -> Checked {
-        let (now, network) = (self.clock.now(), &mut self.network);
-        let machine = &mut self.machines[number];
+        let (machine, network) = (&mut self.machines[number], &mut self.network);
+        let now = machine.disk.clock().now();
         let daemon = machine.daemon.as_mut().expect("it is its turn");
         let mut nobody = None;
         // A checkpoint of a file that was replaced explains what is in it (docs/faults.md).

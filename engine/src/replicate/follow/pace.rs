@@ -5,6 +5,7 @@ use super::machine::{Follow, Job};
 use super::others::Others;
 use super::slots::SLOT_BYTES;
 use super::stop::Stop;
+use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{CheckpointMode, HandOver, SourceJob};
 use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
@@ -321,6 +322,7 @@ impl Follow {
         let long_at = long.then(|| self.pace.long_log_at());
         let quiet = self.unsent.is_none() && self.slot.is_none();
         let idle_at = self.pace.frames_at.after(IDLE).max(self.pace.checkpoint_at);
+        let quiet = quiet && !mutated(Mutant::IdleLogKept);
         if self.pace.wal_bytes > 0 && quiet && (self.pace.backfilled || self.pace.wal_frames > 0) {
             return Some(long_at.map_or(idle_at, |long_at| long_at.min(idle_at)));
         }

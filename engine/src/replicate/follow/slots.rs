@@ -11,6 +11,7 @@ use crate::replicate::context::Context;
 use crate::replicate::draft::Draft;
 use crate::replicate::head::Head;
 use crate::replicate::notice::{Notice, Status};
+use crate::replicate::plan::time_after;
 use crate::replicate::state::{CachedSums, Confirmed, StateChange};
 use crate::replicate::tail::Delta;
 use crate::replicate::upload::{Upload, UploadEnd};
@@ -63,7 +64,7 @@ impl Follow {
         }
         let unsent = self.unsent.take().expect("a slot is due");
         let delta = unsent.delta();
-        let timestamp = cx.now.wall.max(self.head.timestamp.next());
+        let timestamp = time_after(cx, self.head.timestamp);
         let txid = self.head.txid + 1;
         let after = delta.after(&self.sums);
         let page_size = self.head.page_size;

@@ -1,8 +1,10 @@
 //! After everything has converged and no fault strikes any more: what must be exact then.
 
+use super::operate::live_bytes;
 use super::*;
 use crate::oracle::stall::Statement;
 use crate::oracle::{idle, points, rot};
+use crate::world::foreign::WAL;
 
 impl World<'_> {
     /// Properties 2, 20, 29, 31, 32 and 34 in a calm world, on a sample of the seeds.
@@ -122,6 +124,13 @@ impl World<'_> {
         self.pass(Duration::from_secs(3600))?;
         let after = self.machines[owner].daemon.as_ref().map(|daemon| daemon.asked);
         self.coverage.reached(Reached::IdleHour);
+        let log = live_bytes(&self.machines[owner].disk.peek(WAL).unwrap_or_default());
+        if log > 0 && !self.machines[owner].exclusive {
+            return Err(Violation::new(
+                30,
+                format!("after an hour without a commit the log has {log} bytes"),
+            ));
+        }
         match (before, after) {
             (Some(before), Some(after)) => idle::hour(&before, &after),
             _ => Err(Violation::new(29, "the daemon ended in an hour without an event")),

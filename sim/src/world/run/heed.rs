@@ -11,6 +11,9 @@ impl World<'_> {
     pub(super) fn heed(&mut self, number: usize) -> Checked {
         loop {
             let Some(daemon) = self.machines[number].daemon.as_mut() else { return Ok(()) };
+            if let Some(violation) = daemon.broken.take() {
+                return Err(violation);
+            }
             for reached in daemon.take_coverage() {
                 self.coverage.reached(reached);
             }

@@ -165,8 +165,9 @@ impl World<'_> {
 
     /// The files changed: the daemon is told, but now and then not.
     pub(super) fn hint(&mut self, number: usize) {
-        let (hint, now) = (self.process.ppm(850_000), self.clock.now());
+        let hint = self.process.ppm(850_000);
         let machine = &mut self.machines[number];
+        let now = machine.disk.clock().now();
         let database = machine.disk.peek_stat(DATABASE);
         let written = std::mem::replace(&mut machine.database_then, database) != database;
         if hint && let Some(daemon) = &mut machine.daemon {
@@ -215,7 +216,7 @@ const KEPT_MAX: usize = 3;
 const LONG_LOG: Duration = Duration::from_secs(100);
 
 /// Bytes of a log that are in use: its header, and the frames with its salts. The file stays as long as it once was.
-fn live_bytes(log: &[u8]) -> u64 {
+pub(super) fn live_bytes(log: &[u8]) -> u64 {
     let Some(page_bytes) = log.get(8..12).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
     else {
         return 0;

@@ -68,8 +68,8 @@ impl World<'_> {
     /// Kills a daemon now, or stops it in order.
     pub(super) fn end_daemon(&mut self, number: usize, kill: bool) -> Checked {
         let states = self.states.get(&number).map_or(0, States::len);
-        let now = self.clock.now();
         let machine = &mut self.machines[number];
+        let now = machine.disk.clock().now();
         let Some(daemon) = &mut machine.daemon else { return Ok(()) };
         if kill {
             machine.disk.kill_in(daemon.process.pid(), 0);
