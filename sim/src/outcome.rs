@@ -2,6 +2,7 @@
 
 use crate::coverage::Coverage;
 use std::fmt;
+use std::time::Duration;
 
 /// A broken promise: the number of the property (docs/faults.md lists them) and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Outcome {
     pub trace: String,
     /// What was broken, if anything.
     pub violation: Option<Violation>,
+    /// Simulated time that passed.
+    pub simulated: Duration,
     /// Which interesting states were reached.
     pub coverage: Coverage,
     /// The last events, oldest first; kept only when asked for or after a failure.

@@ -10,6 +10,7 @@ use engine::mutants::Mutant;
 use std::io::{BufRead as _, BufReader};
 use std::ops::Range;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Runs one seed in this process.
 pub fn run_seed(seed: u64, options: Options) -> Outcome {
@@ -27,6 +28,8 @@ pub struct Batch {
     pub lines: Vec<(u64, String)>,
     /// What all seeds reached together.
     pub coverage: Coverage,
+    /// Simulated time of all seeds.
+    pub simulated: Duration,
 }
 
 /// Runs seeds in `jobs` processes of this executable; seed n goes to process n mod `jobs`.
@@ -50,6 +53,8 @@ pub fn run_batch(seeds: Range<u64>, jobs: u64, mutant: Option<Mutant>) -> std::i
             let line = line?;
             if let Some(coverage) = line.strip_prefix("coverage ") {
                 batch.coverage.add(&Coverage::parse(coverage));
+            } else if let Some(seconds) = line.strip_prefix("simulated ") {
+                batch.simulated += Duration::from_secs(seconds.parse().unwrap_or(0));
             } else if let Some(message) = line.strip_prefix("broken ") {
                 why = message.to_owned();
             } else if let Some(seed) = seed_of(&line) {
@@ -73,14 +78,17 @@ pub fn work(seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
     // A caught panic is a result, not news.
     std::panic::set_hook(Box::new(|_| {}));
     let mut coverage = Coverage::default();
+    let mut simulated = Duration::ZERO;
     for seed in seeds.filter(|seed| seed % jobs == job) {
         let outcome = run_seed(seed, Options { mutant, keep_events: 0 });
         coverage.add(&outcome.coverage);
+        simulated += outcome.simulated;
         if let Some(violation) = &outcome.violation {
             println!("broken {}", violation.to_string().replace('\n', " "));
         }
         println!("{}", outcome.line());
     }
+    println!("simulated {}", simulated.as_secs());
     println!("coverage {}", coverage.line());
 }
 

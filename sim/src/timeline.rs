@@ -97,6 +97,7 @@ mod tests {
             seed: 7,
             trace: "00".to_owned(),
             violation: Some(Violation::new(6, "gone")),
+            simulated: std::time::Duration::ZERO,
             coverage: crate::coverage::Coverage::default(),
             events: events.map(str::to_owned).to_vec(),
         };

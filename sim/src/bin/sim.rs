@@ -7,9 +7,11 @@
 
 use clap::Parser;
 use engine::mutants::Mutant;
+use sim::coverage::Reached;
 use sim::outcome::Outcome;
 use sim::plan::Plan;
 use sim::regressions::Regression;
+use sim::runner::Batch;
 use sim::settings::Settings;
 use sim::shrink::shrink;
 use sim::world::{Options, run};
@@ -195,9 +197,23 @@ fn batch(seeds: Range<u64>, args: &Args, mutant: Option<Mutant>) -> Result<bool,
     }
     let (count, seconds) = (batch.lines.len(), started.elapsed().as_secs_f64());
     let failed = batch.failures.len();
+    println!("{}", rates(&batch, seconds * args.jobs as f64));
     println!("seeds {}..{}: {count} run, {failed} failed, {seconds:.1} s", seeds.start, seeds.end);
     let complete = count as u64 == seeds.end - seeds.start;
     Ok(good && complete)
+}
+
+/// What one process does in a second.
+fn rates(batch: &Batch, process_seconds: f64) -> String {
+    let of = |states: &[Reached]| {
+        states.iter().map(|state| batch.coverage.count(*state)).sum::<u64>() as f64 / process_seconds
+    };
+    let commits = of(&[Reached::Commit]);
+    let recoveries = of(&[Reached::DaemonKilled, Reached::ApplicationKilled, Reached::PowerCut]);
+    let simulated = batch.simulated.as_secs_f64() / process_seconds;
+    format!(
+        "per process and second: {commits:.0} commits, {recoveries:.0} recoveries, {simulated:.0} simulated seconds"
+    )
 }
 
 /// Runs every 20th seed once more, in a process of its own.

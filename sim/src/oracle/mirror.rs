@@ -3,9 +3,10 @@
 
 use super::states::States;
 use crate::outcome::Violation;
+use bytes::Bytes;
 use engine::db::page_checksum;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::ltx::{Decoder, Header, Item};
+use engine::ltx::{Decoder, HEADER_BYTES, Header, Item};
 use engine::store::Sha256;
 use engine::types::{Checksum, LockByte, NodeId, Pgno, Txid};
 use io_sim::s3::SimS3;
@@ -102,8 +103,10 @@ impl Mirror {
         writer_of: &dyn Fn(NodeId) -> Option<usize>,
     ) -> Result<(), Violation> {
         self.follow_to(txid, states, writer_of)?;
-        let object = self.read(ObjectKey::slot(txid), 1)?;
-        let node = object.header.chain().map(|chain| chain.node);
+        let bytes = self.stored(ObjectKey::slot(txid), 1)?;
+        // It was decoded whole when it was applied.
+        let header = Header::decode(&bytes[..HEADER_BYTES.min(bytes.len())]).ok();
+        let node = header.and_then(|header| header.chain()).map(|chain| chain.node);
         if !node.is_some_and(|node| own.contains(&node)) {
             return Err(Violation::new(10, format!("slot {txid} was announced by one who did not write it")));
         }
@@ -237,13 +240,16 @@ impl Mirror {
     }
 
     fn read(&self, key: ObjectKey, property: u32) -> Result<Object, Violation> {
+        let bytes = self.stored(key, property)?;
+        take_apart(&bytes, self.lock_byte)
+            .map_err(|error| Violation::new(28, format!("{} does not decode: {error}", self.key(key))))
+    }
+
+    fn stored(&self, key: ObjectKey, property: u32) -> Result<Bytes, Violation> {
         let key = self.key(key);
-        let stored = self
-            .store
-            .peek(&key)
-            .ok_or_else(|| Violation::new(property, format!("{key} is not in the store")))?;
-        take_apart(&stored.bytes, self.lock_byte)
-            .map_err(|error| Violation::new(28, format!("{key} does not decode: {error}")))
+        let stored = self.store.peek(&key);
+        let stored = stored.ok_or_else(|| Violation::new(property, format!("{key} is not in the store")))?;
+        Ok(stored.bytes)
     }
 }
 

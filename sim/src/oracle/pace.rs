@@ -26,7 +26,8 @@ impl Pace {
         self.early += 1;
         if self.early > EARLY_MAX {
             let early = from.since(now);
-            let message = format!("{key} was asked for {early:?} before the store allowed it, as others before");
+            let message =
+                format!("{key} was asked for {early:?} before the store allowed it, as others before");
             return Err(Violation::new(31, message));
         }
         Ok(())

@@ -76,7 +76,8 @@ pub fn run(plan: &Plan, settings: &Settings, options: Options) -> Outcome {
         Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
     };
     let events = trace.take_lines();
-    Outcome { seed: plan.seed, trace: trace.hash().to_string(), violation, coverage, events }
+    let simulated = clock.mono().since(Instant::default());
+    Outcome { seed: plan.seed, trace: trace.hash().to_string(), violation, simulated, coverage, events }
 }
 
 struct World<'a> {

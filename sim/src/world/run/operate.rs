@@ -148,11 +148,12 @@ impl World<'_> {
         let now = self.clock.mono();
         let away = self.network.outage_until() > now.after(Duration::from_secs(1));
         let machine = &mut self.machines[number];
-        let log = live_bytes(&machine.disk.peek(WAL).unwrap_or_default());
         let holds = machine.daemon.as_ref().is_some_and(|d| d.attached && d.paused_until <= now);
         // An end that is under way has a time limit of its own, outside.
         let ends = machine.stop_asked.is_some();
-        if !(away && holds && machine.follows) || ends || log <= self.settings.operator.wal_bytes_max {
+        let counts = away && holds && machine.follows && !ends;
+        let log = if counts { live_bytes(&machine.disk.peek(WAL).unwrap_or_default()) } else { 0 };
+        if log <= self.settings.operator.wal_bytes_max {
             machine.long_log_since = None;
             return Ok(());
         }
