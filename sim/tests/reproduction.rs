@@ -48,7 +48,8 @@ fn failure_prints_a_shorter_plan_that_breaks_the_same_property() {
 
 #[test]
 fn mutant_of_no_name_is_an_error() {
-    let output = Command::new(env!("CARGO_BIN_EXE_sim")).args(["--seed", "1", "--mutant", "nothing"]).output();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_sim")).args(["--seed", "1", "--mutant", "nothing"]).output();
     let output = output.expect("cargo built it");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no mutant is called nothing"));

@@ -1,5 +1,7 @@
 //! Faults between the daemons and the object store.
 
+use std::time::Duration;
+
 /// Rates in parts per million of the requests that they can strike, and the times of a network. The default
 /// strikes none and answers within 5 to 50 ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct NetworkFaults {
     pub short_page_ppm: u32,
     /// A key of a multi-delete fails alone, inside a success.
     pub partial_delete_ppm: u32,
+    /// An object that was written within the last [`NetworkFaults::STALE_MAX`] is not found by a read.
+    pub stale_ppm: u32,
     /// The store is unreachable for a while: starts at so many of the requests.
     pub outage_ppm: u32,
     /// The longest outage.
@@ -62,6 +66,7 @@ impl Default for NetworkFaults {
             flipped_ppm: 0,
             short_page_ppm: 0,
             partial_delete_ppm: 0,
+            stale_ppm: 0,
             outage_ppm: 0,
             outage_us_max: 3 * 3600 * 1_000_000,
             late_us_max: 26 * 3600 * 1_000_000,
@@ -71,4 +76,9 @@ impl Default for NetworkFaults {
             timeout_us: 30_000_000,
         }
     }
+}
+
+impl NetworkFaults {
+    /// For so long a new object may be missing for those who read it.
+    pub const STALE_MAX: Duration = Duration::from_secs(5);
 }

@@ -73,8 +73,11 @@ impl Faults {
             garbage_in_holes: draw.ppm(HALF),
             ..CrashPolicy::default()
         };
-        let network = network_faults(&mut draw);
+        let mut network = network_faults(&mut draw);
         process.fills_disk = draw.ppm(100_000);
+        if draw.ppm(100_000) {
+            network.stale_ppm = rate(&mut draw, 400_000);
+        }
         let reuse_inodes = draw.ppm(HALF);
         Faults { application_disk, daemon_disk, crash, network, process, reuse_inodes }
     }

@@ -40,6 +40,8 @@ pub(super) enum Fate {
     Unreachable = 14,
     /// An outage starts with this request.
     OutageStarts = 15,
+    /// A new object is not found, yet.
+    Stale = 16,
 }
 
 impl Fate {
@@ -60,6 +62,7 @@ impl Fate {
             (Fate::Flipped, faults.flipped_ppm),
             (Fate::ShortPage, faults.short_page_ppm),
             (Fate::PartialDelete, faults.partial_delete_ppm),
+            (Fate::Stale, faults.stale_ppm),
         ]
         .into_iter()
         .find(|(fate, ppm)| fate.can_strike(request) && dice.hit(*fate as u32, *ppm));
@@ -89,7 +92,7 @@ impl Fate {
     fn can_strike(self, request: &Request) -> bool {
         match self {
             Fate::Conflict => request.is_conditional_write(),
-            Fate::Truncated | Fate::Flipped => {
+            Fate::Truncated | Fate::Flipped | Fate::Stale => {
                 matches!(request, Request::Get { .. } | Request::GetTail { .. })
             }
             Fate::ShortPage => matches!(request, Request::List { .. }),

@@ -225,8 +225,17 @@ impl Network {
                 let outcomes = works.into_iter().map(|works| if works { Ok(()) } else { failed() });
                 Ok(Response::Deleted(outcomes.collect()))
             }
+            (Request::Get { key, .. } | Request::GetTail { key, .. }, Fate::Stale) if self.is_new(key) => {
+                Err(StoreError::Missing)
+            }
             (request, _) => self.store.apply(request),
         }
+    }
+
+    fn is_new(&self, key: &str) -> bool {
+        let now_ms = self.store.clock().now().wall.as_millis();
+        let age_ms = self.store.peek(key).map(|object| now_ms - object.modified.as_millis());
+        age_ms.is_some_and(|age_ms| u128::from(age_ms.unsigned_abs()) < NetworkFaults::STALE_MAX.as_millis())
     }
 
     /// Ends a request for its client, if that lives.
@@ -289,7 +298,7 @@ impl Network {
                 }
                 other => Ok(other),
             },
-            Fate::Acts | Fate::Duplicate | Fate::ShortPage | Fate::PartialDelete => {
+            Fate::Acts | Fate::Duplicate | Fate::ShortPage | Fate::PartialDelete | Fate::Stale => {
                 from_store.expect("it acted")
             }
         }

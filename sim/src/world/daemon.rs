@@ -77,6 +77,9 @@ pub(super) struct Daemon {
     disk_faults: DiskFaults,
     reached: Vec<Reached>,
     delays: Random,
+    timers: Random,
+    /// By how much the next timer is late.
+    timer_late: Duration,
     part_bytes: usize,
     list_keys_max: usize,
     lock_byte: LockByte,
@@ -91,12 +94,19 @@ pub(super) struct Life {
     pub(super) take_over: TakeOver,
     pub(super) place: Place,
     pub(super) delays: Random,
+    /// Late timers.
+    pub(super) timers: Random,
 }
 
 /// The only database of a daemon.
 const ONLY: SourceId = SourceId(0);
 /// How long the operating system lets a job wait for a thread.
 const DISPATCH_US_MAX: u64 = 400;
+/// Timers that are late, as on a machine that is busy.
+const LATE_PPM: u32 = 50_000;
+const LATE_US_MAX: u64 = 200_000;
+/// Wake-ups that come twice.
+const TWICE_PPM: u32 = 20_000;
 
 impl Daemon {
     pub(super) fn start(disk: &SimDisk, settings: &Settings, life: Life, trace: &Trace, now: Now) -> Daemon {
@@ -169,6 +179,8 @@ impl Daemon {
             disk_faults: DiskFaults::default(),
             reached: Vec::new(),
             delays: life.delays,
+            timers: life.timers,
+            timer_late: Duration::ZERO,
             part_bytes: usize::try_from(settings.part_bytes).expect("small"),
             list_keys_max: settings.list_keys_max,
             lock_byte,
@@ -179,7 +191,7 @@ impl Daemon {
     /// When it next does something; `None`: never without an event.
     pub(super) fn next_at(&mut self) -> Option<Instant> {
         let deadline = match self.fleet.poll() {
-            Output::Wait(deadline) => deadline,
+            Output::Wait(deadline) => deadline.map(|at| at.after(self.timer_late)),
             Output::Command(_) => unreachable!("drained after every event"),
         };
         let source = (!self.source.is_empty()).then_some(self.source_at);
@@ -216,9 +228,19 @@ impl Daemon {
             self.encode_at = self.delay(now.mono);
             self.go_on(network, transfer, next);
         } else {
-            self.fleet.handle(now, Event::TimePassed);
+            self.wake(now);
         }
         self.drain(network);
+    }
+
+    /// A timer went off: at times late, at times twice.
+    fn wake(&mut self, now: Now) {
+        self.fleet.handle(now, Event::TimePassed);
+        if self.timers.ppm(TWICE_PPM) {
+            self.fleet.handle(now, Event::TimePassed);
+        }
+        let late_us_max = if self.timers.ppm(LATE_PPM) { LATE_US_MAX } else { 1 };
+        self.timer_late = Duration::from_micros(self.timers.below(late_us_max));
     }
 
     /// Whether the next thing it does to the database is a look.

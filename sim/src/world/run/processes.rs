@@ -22,6 +22,7 @@ impl World<'_> {
             take_over: machine.permit.take().unwrap_or(machine.take_over),
             place: self.place.clone(),
             delays: Random::indexed(self.seed, Stream::Process, self.clients),
+            timers: Random::indexed(self.seed, Stream::Clock, TIMERS + self.clients),
         };
         machine.own.push(node);
         machine.restart_at = None;
@@ -202,3 +203,6 @@ fn only_entered_wal(before: &[u8], after: &[u8]) -> bool {
     let same = |at: usize| before[at] == after[at] || free(at);
     before.len() == after.len() && (0..100).all(same) && before[100..] == after[100..]
 }
+
+/// Sub-streams of timers begin here; those before are for the clocks of machines.
+const TIMERS: u32 = 1000;
