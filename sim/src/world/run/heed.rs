@@ -81,9 +81,11 @@ impl World<'_> {
         }
     }
 
-    /// A wrong bit in a page of the database file looks like a change until the page is read again.
+    /// A wrong bit in a page of the database file looks like a change until the page is read again; an object of the
+    /// chain that is not found costs an image.
     fn reads_are_right(&self) -> bool {
-        !self.chaos || self.settings.faults.daemon_disk.read_flip_ppm == 0
+        let faults = &self.settings.faults;
+        !self.chaos || faults.daemon_disk.read_flip_ppm == 0 && faults.network.stale_ppm == 0
     }
 
     /// Property 32, when pages go up after a comparison.
