@@ -97,6 +97,8 @@ pub enum Reached {
     RotRefused,
     /// A state was restored around a wrong bit.
     RotAround,
+    /// The newest slot was damaged where it lay, before a start.
+    HeadRotted,
 }
 
 /// How often each was reached.
@@ -151,6 +153,7 @@ pub const REQUIRED: &[Reached] = &[
     Reached::WithoutConditions,
     Reached::RotRefused,
     Reached::RotAround,
+    Reached::HeadRotted,
 ];
 
 impl Coverage {

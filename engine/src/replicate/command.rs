@@ -167,7 +167,7 @@ pub enum StoreRequest {
         after: Option<String>,
     },
     /// SHA-256 of a whole object, downloaded and decoded: where the download does not agree with the object's own
-    /// checksum it is answered [`StoreError::Retryable`](crate::store::StoreError::Retryable).
+    /// checksum it is answered [`Fatal::Unsupported`](crate::store::Fatal::Unsupported), as a digest is.
     Hash {
         /// Where.
         key: String,

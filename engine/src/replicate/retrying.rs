@@ -66,11 +66,19 @@ impl Retrying {
                 let attempt = self.backoff.attempt();
                 let unreadable = matches!(error, StoreError::Fatal { kind: Fatal::Unsupported, .. });
                 cx.notice(Notice::Store { error, key: key_of(&self.request), attempt });
-                let decodes = matches!(self.request, StoreRequest::Digest { .. } | StoreRequest::Page { .. });
+                let decodes = matches!(
+                    self.request,
+                    StoreRequest::Digest { .. } | StoreRequest::Page { .. } | StoreRequest::Hash { .. }
+                );
                 let damaged = decodes && unreadable && attempt >= DAMAGED_ATTEMPTS_MAX;
                 if damaged { Settled::Damaged } else { Settled::NotYet }
             }
         }
+    }
+
+    /// What it reads, or reads first.
+    pub(super) fn key(&self) -> String {
+        key_of(&self.request)
     }
 
     /// When it was last sent.

@@ -216,8 +216,10 @@ impl Start {
             Settled::NotYet => None,
             Settled::Missing => self.missing(cx),
             Settled::Damaged => {
-                let Step::Proof(_, object) = &self.step else { unreachable!("only a proof is decoded") };
-                let key = cx.config.place.object_key(cx.config.layout, object.key);
+                let (Step::Proof(r, _) | Step::Hash(r, ..) | Step::Rewritten(r, _)) = &self.step else {
+                    unreachable!("nothing else is decoded")
+                };
+                let key = r.key();
                 Some(self.damaged_head(key, "it does not decode".to_owned()))
             }
             Settled::Answer(answer) => self.answered(cx, answer),

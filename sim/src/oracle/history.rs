@@ -12,6 +12,7 @@ pub struct History {
     seen: usize,
     /// Keys that somebody else deleted.
     deleted: Vec<String>,
+    rotted: bool,
     /// What each key holds, where the store keeps that: the same bytes may be put down twice.
     written: BTreeMap<String, Bytes>,
 }
@@ -22,9 +23,19 @@ impl History {
         self.deleted.push(key.to_owned());
     }
 
-    /// Whether somebody else ever deleted anything.
+    /// An object rots where it lies.
+    pub fn rots(&mut self) {
+        self.rotted = true;
+    }
+
+    /// Whether somebody else ever deleted or damaged anything.
     pub fn was_tampered_with(&self) -> bool {
-        !self.deleted.is_empty()
+        !self.deleted.is_empty() || self.rotted
+    }
+
+    /// Whether an object ever rotted. Only what is read at a start is noticed without a `verify`.
+    pub fn has_rotted(&self) -> bool {
+        self.rotted
     }
 
     /// Checks what changed since; `newest` is the newest slot that was announced.

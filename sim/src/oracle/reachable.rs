@@ -1,9 +1,9 @@
 //! Which slots can be restored when somebody else has deleted objects: an independent count, by keys and by what each
 //! slot says it was written on top of.
 
+use super::mirror::take_apart;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::ltx::{HEADER_BYTES, Header};
-use engine::types::{Checksum, Txid};
+use engine::types::{Checksum, LockByte, Txid};
 use io_sim::s3::SimS3;
 
 /// How far down from a slot everything is there.
@@ -18,11 +18,17 @@ pub enum Base {
 }
 
 /// What a restore of `txid`, which leads to the database checksum `after`, could begin with.
-pub fn base(store: &SimS3, place: &Place, txid: Txid, mut after: Option<Checksum>) -> Base {
+pub fn base(
+    store: &SimS3,
+    place: &Place,
+    lock_byte: LockByte,
+    txid: Txid,
+    mut after: Option<Checksum>,
+) -> Base {
     let object = |key| store.peek(&place.object_key(Layout::S3, key));
     let chain = |key| {
         let bytes = object(key)?.bytes;
-        Header::decode(bytes.get(..HEADER_BYTES)?).ok()?.chain()
+        take_apart(&bytes, lock_byte).ok()?.header.chain()
     };
     let mut at = txid;
     loop {

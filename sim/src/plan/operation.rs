@@ -134,6 +134,11 @@ pub enum Operation {
         /// Which.
         which: u64,
     },
+    /// A bit in the header of the newest slot rots, while the daemon is down after an orderly end.
+    RotHead {
+        /// Which of the 800.
+        bit: u32,
+    },
     /// An operator starts a daemon again that was refused or fenced.
     RestartFenced {
         /// Whose.

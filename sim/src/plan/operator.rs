@@ -49,6 +49,7 @@ const STORIES: &[(Class, Story)] = &[
     (|s| s.loses_objects, lose_object),
     (|s| s.restarts_fenced, restart_fenced),
     (|s| s.outlasts, write_through_an_outage),
+    (|s| s.rots, rot_head),
 ];
 
 fn push(all: &mut Vec<Step>, operation: Operation, then_ms: u64) {
@@ -143,6 +144,11 @@ fn lose_head(draw: &mut Random, all: &mut Vec<Step>) {
     push(all, Operation::KeepDown { kill: draw.ppm(400_000), ms: 4_000 }, 3_500);
     let slots = *draw.pick(&[1, 1, 2, 5, 255]);
     push(all, Operation::LoseHead { slots }, draw.below(5_000));
+}
+
+fn rot_head(draw: &mut Random, all: &mut Vec<Step>) {
+    push(all, Operation::KeepDown { kill: false, ms: 4_000 }, 3_500);
+    push(all, Operation::RotHead { bit: draw.below(800) as u32 }, draw.below(5_000));
 }
 
 fn lose_object(draw: &mut Random, all: &mut Vec<Step>) {

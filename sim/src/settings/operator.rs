@@ -27,6 +27,8 @@ pub struct OperatorSwarm {
     pub loses_head: bool,
     /// Objects that a chain needs are deleted.
     pub loses_objects: bool,
+    /// The newest slot rots while nobody writes.
+    pub rots: bool,
     /// Fenced daemons are started again by an operator.
     pub restarts_fenced: bool,
     /// The second machine begins with a copy of the first one's state directory.
@@ -72,6 +74,7 @@ impl OperatorSwarm {
             loses_head: loses_head && !second_machine,
             // A key that somebody freed is free for a second writer, too: nobody can tell.
             loses_objects: loses_objects && !second_machine,
+            rots: Random::indexed(seed, Stream::Swarm, 4).ppm(100_000) && any && !second_machine,
             restarts_fenced: restarts_fenced && second_machine,
             clones_state: clones_state && second_machine,
             first_takes_over: first_takes_over && second_machine,

@@ -116,11 +116,10 @@ impl Transfer {
                     None => next_of(keys, *next, digests, *page),
                 }
             }
-            // The contract of the request: bytes that are not an object's are no hash. (Damage in transit only: what
-            // was damaged where it lies is not simulated here.)
+            // The contract of the request: bytes that are not an object's are no hash.
             (Kind::Hash, Response::Body(body)) => Next::Answer(match take_apart(&body.bytes, lock_byte) {
                 Ok(_) => Ok(StoreAnswer::Hashed { sha256: Sha256::of(&body.bytes) }),
-                Err(_) => Err(StoreError::Retryable("it does not decode".into())),
+                Err(why) => Err(StoreError::Fatal { kind: Fatal::Unsupported, message: why.into() }),
             }),
             (_, response) => Next::Answer(Ok(answer_of(response))),
         }

@@ -101,17 +101,23 @@ impl World<'_> {
     /// Whether nothing that somebody deleted is needed to restore the newest state.
     fn is_whole(&self) -> bool {
         !self.history.was_tampered_with()
+            || self.history.has_rotted()
             || self.mirror.txid().is_some_and(|txid| self.base(txid) == Base::Snapshot)
     }
 
     /// What a restore of a slot that was announced could begin with.
     pub(super) fn base(&self, txid: Txid) -> Base {
-        base(&self.store, &self.place, txid, self.mirror.afters.get(&txid).copied())
+        base(&self.store, &self.place, lock_byte(self.settings), txid, self.mirror.afters.get(&txid).copied())
     }
 
     /// Properties 1, 2, 3, 4 and 12, at the end: what was announced restores, through the planner.
     pub(super) fn check_everything(&mut self) -> Checked {
         self.history.check(&self.store, self.mirror.txid())?;
+        // A bit that no start reads is found by who verifies, and until then nothing on top of it restores.
+        let rotted = self.history.has_rotted();
+        if rotted && self.mirror.txid().is_some_and(|txid| self.base(txid) != Base::Snapshot) {
+            return Ok(());
+        }
         // What somebody deleted can be healed only by who is not refused.
         if self.machines.iter().all(|machine| machine.fenced) && !self.is_whole() {
             return Ok(());

@@ -100,6 +100,7 @@ impl World<'_> {
             Operation::LoseState => self.lose_state(),
             Operation::LoseHead { slots } => self.lose_head(slots),
             Operation::LoseObject { which } => self.lose_object(which),
+            Operation::RotHead { bit } => self.rot_head(bit),
             Operation::RestartFenced { machine, take_over } => self.restart_fenced(machine, take_over),
             Operation::JumpWall { machine, ms } => self.jump_wall(machine, ms),
             Operation::FillDisk { room_bytes } => self.fill_disk(room_bytes),

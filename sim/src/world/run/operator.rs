@@ -188,6 +188,20 @@ impl World<'_> {
         Ok(())
     }
 
+    /// The newest slot rots where it lies, and nobody is writing.
+    pub(super) fn rot_head(&mut self, bit: u32) -> Checked {
+        let machine = &self.machines[0];
+        let quiet = machine.daemon.is_none() && machine.follows && self.network.may_still_act() == 0;
+        let newest = self.newest_slot().filter(|newest| Some(*newest) == self.mirror.txid());
+        let Some(newest) = newest.filter(|_| quiet && self.machines.len() == 1) else { return Ok(()) };
+        let key = self.place.object_key(Layout::S3, ObjectKey::slot(newest));
+        self.history.rots();
+        if self.store.rot(&key, bit as usize) {
+            self.coverage.reached(Reached::HeadRotted);
+        }
+        Ok(())
+    }
+
     fn somebody_deletes(&mut self, key: ObjectKey) {
         let key = self.place.object_key(Layout::S3, key);
         self.history.somebody_deletes(&key);
