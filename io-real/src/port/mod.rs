@@ -3,6 +3,7 @@
 
 mod clock;
 mod files;
+mod output;
 mod source;
 mod state;
 mod store;
@@ -10,6 +11,7 @@ mod work;
 
 pub use clock::Clock;
 pub use files::{FileIdentity, FileLock, Files, LockError};
+pub use output::{FileKind, OutputFile, OutputFiles};
 pub use source::{Source, StagedObject};
 pub use state::State;
 pub use store::{Body, Listing, PutDone, Store, Upload};

@@ -6,15 +6,18 @@ use std::path::Path;
 /// What SQLite finds wrong with the database; empty if nothing.
 ///
 /// Opened immutable: SQLite then takes no lock, looks for no WAL or journal and makes none, so that the file
-/// stays what it is and nothing appears beside it.
-pub(super) fn problems(database: &Path) -> Vec<String> {
-    check(database).unwrap_or_else(|error| vec![error.to_string()])
+/// stays what it is and nothing appears beside it. `vfs`: the name of the SQLite VFS, or SQLite's own.
+pub(super) fn problems(vfs: Option<&str>, database: &Path) -> Vec<String> {
+    check(vfs, database).unwrap_or_else(|error| vec![error.to_string()])
 }
 
-fn check(database: &Path) -> rusqlite::Result<Vec<String>> {
+fn check(vfs: Option<&str>, database: &Path) -> rusqlite::Result<Vec<String>> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(uri(database), flags)?;
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(uri(database), flags, vfs)?,
+        None => Connection::open_with_flags(uri(database), flags)?,
+    };
     let mut statement = connection.prepare(&format!("PRAGMA integrity_check({PROBLEMS_MAX})"))?;
     let mut problems: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     problems.retain(|problem| problem != "ok");

@@ -13,13 +13,12 @@
 use super::OutputError;
 use super::restorer::Record;
 use super::temporary::{Temporary, sweep};
-use crate::files::identity_of;
-use rustix::fs::{FlockOperation, flock};
+use crate::files::RealOutputFiles;
+use crate::port::{FileKind, FileLock, LockError, OutputFiles};
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What to do if the output exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +30,9 @@ pub enum IfExists {
 }
 
 /// A path that may be written to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Output {
+    pub(super) files: Arc<dyn OutputFiles>,
     path: PathBuf,
     if_exists: IfExists,
 }
@@ -43,8 +43,16 @@ impl Output {
     /// # Errors
     /// It exists and may not be replaced, it is no file, its directory is missing or cannot be looked at.
     pub fn new(path: &Path, if_exists: IfExists) -> Result<Output, OutputError> {
-        let path = real_path(path)?;
-        let output = Output { path, if_exists };
+        Output::on(Arc::new(RealOutputFiles), path, if_exists)
+    }
+
+    /// The same on another file system than the real one.
+    ///
+    /// # Errors
+    /// As [`Output::new`].
+    pub fn on(files: Arc<dyn OutputFiles>, path: &Path, if_exists: IfExists) -> Result<Output, OutputError> {
+        let path = real_path(&*files, path)?;
+        let output = Output { files, path, if_exists };
         output.check()?;
         Ok(output)
     }
@@ -59,13 +67,13 @@ impl Output {
     /// # Errors
     /// When that cannot be seen.
     pub fn exists(path: &Path) -> Result<bool, OutputError> {
-        Ok(look(path)?.is_some())
+        Ok(look(&RealOutputFiles, path)?.is_some())
     }
 
     /// A new file beside it, and nothing of earlier restores that were killed.
     pub(super) fn temporary(&self) -> Result<Temporary, OutputError> {
-        sweep(&self.path);
-        Temporary::create(&self.path)
+        sweep(&*self.files, &self.path);
+        Temporary::create(&*self.files, &self.path)
     }
 
     /// Gives the finished file its name. What it holds is durable first; then it is told which file that is; then
@@ -73,13 +81,13 @@ impl Output {
     pub(super) fn publish(&self, finished: Temporary, record: Option<Record>) -> Result<(), OutputError> {
         let old = self.check()?;
         let _lock = self.lock_followed()?;
-        if let Some(old) = &old {
-            take_after(old, &finished.file);
+        if old == Some(FileKind::File) {
+            finished.file.take_after(&self.path);
         }
-        finished.file.sync_all().map_err(|error| OutputError::of(&finished.path, error))?;
+        finished.file.sync().map_err(|error| OutputError::of(&finished.path, error))?;
         if let Some(record) = record {
-            let found = finished.file.metadata().map_err(|error| OutputError::of(&finished.path, error))?;
-            record(&self.path, identity_of(&found).id());
+            let file = finished.file.id().map_err(|error| OutputError::of(&finished.path, error))?;
+            record(&self.path, file);
         }
         let companions = self.companions()?;
         if self.if_exists == IfExists::Refuse && !companions.is_empty() {
@@ -93,20 +101,20 @@ impl Output {
         let moved = self.set_aside()?;
         let named = self.sync_dir().and_then(|()| self.give_name(&finished));
         if let Err(error) = named {
-            put_back(&moved);
+            self.put_back(&moved);
             return Err(error);
         }
         finished.keep();
         self.sync_dir()?;
         // The old database is in nobody's way: what cannot be removed stays.
-        moved.iter().for_each(|(_, aside)| drop(std::fs::remove_file(aside)));
+        moved.iter().for_each(|(_, aside)| drop(self.files.remove(aside)));
         Ok(())
     }
 
     fn give_name(&self, finished: &Temporary) -> Result<(), OutputError> {
         let renamed = match self.if_exists {
-            IfExists::Replace => std::fs::rename(&*finished.path, &self.path),
-            IfExists::Refuse => rename_to_new(&finished.path, &self.path),
+            IfExists::Replace => self.files.rename(&finished.path, &self.path),
+            IfExists::Refuse => self.files.rename_to_new(&finished.path, &self.path),
         };
         renamed.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => OutputError::Exists(vec![self.path.clone()]),
@@ -120,11 +128,11 @@ impl Output {
         let mut moved = Vec::new();
         for suffix in [""].into_iter().chain(COMPANIONS) {
             let (from, to) = (self.beside(suffix), self.beside(&format!("{ASIDE}{suffix}")));
-            match std::fs::rename(&from, &to) {
+            match self.files.rename(&from, &to) {
                 Ok(()) => moved.push((from, to)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    put_back(&moved);
+                    self.put_back(&moved);
                     return Err(OutputError::of(&from, error));
                 }
             }
@@ -133,9 +141,9 @@ impl Output {
     }
 
     /// What is under the name now, if it may be replaced.
-    fn check(&self) -> Result<Option<Metadata>, OutputError> {
-        let old = look(&self.path)?;
-        if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_symlink()) {
+    fn check(&self) -> Result<Option<FileKind>, OutputError> {
+        let old = look(&*self.files, &self.path)?;
+        if old == Some(FileKind::Other) {
             return Err(OutputError::NotAFile(self.path.clone()));
         }
         if self.if_exists == IfExists::Refuse {
@@ -152,7 +160,7 @@ impl Output {
     fn companions(&self) -> Result<Vec<PathBuf>, OutputError> {
         let mut there = Vec::new();
         for companion in COMPANIONS.map(|suffix| self.beside(suffix)) {
-            if look(&companion)?.is_some() {
+            if look(&*self.files, &companion)?.is_some() {
                 there.push(companion);
             }
         }
@@ -160,25 +168,16 @@ impl Output {
     }
 
     /// Keeps a walsync from following the database while it is replaced; refused if one does already.
-    fn lock_followed(&self) -> Result<Option<File>, OutputError> {
+    fn lock_followed(&self) -> Result<Option<Box<dyn FileLock>>, OutputError> {
         let mut name = OsString::from(".");
         name.push(self.path.file_name().unwrap_or_default());
         name.push("-walsync.lock");
         let path = self.path.with_file_name(name);
         // Never made here: without the file nobody follows it.
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OutputError::of(&path, error)),
-        };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let holder = std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-                Err(OutputError::Followed { path: self.path.clone(), holder })
-            }
-            // A file system without locks has nobody holding one.
-            _ => Ok(Some(file)),
-        }
+        self.files.lock_if_there(&path).map_err(|error| match error {
+            LockError::Held { holder } => OutputError::Followed { path: self.path.clone(), holder },
+            LockError::Io(error) => OutputError::of(&path, error),
+        })
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -189,27 +188,26 @@ impl Output {
 
     fn sync_dir(&self) -> Result<(), OutputError> {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
-        let synced = File::open(dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|error| OutputError::of(dir, error))
+        self.files.sync_folder(dir).map_err(|error| OutputError::of(dir, error))
     }
-}
 
-/// Undoes renames, the last one first: the database itself comes back when its companions are there.
-fn put_back(moved: &[(PathBuf, PathBuf)]) {
-    for (from, to) in moved.iter().rev() {
-        if let Err(error) = std::fs::rename(to, from) {
-            tracing::warn!(%error, from = %to.display(), to = %from.display(), "cannot be renamed back");
+    /// Undoes renames, the last one first: the database itself comes back when its companions are there.
+    fn put_back(&self, moved: &[(PathBuf, PathBuf)]) {
+        for (from, to) in moved.iter().rev() {
+            if let Err(error) = self.files.rename(to, from) {
+                tracing::warn!(%error, from = %to.display(), to = %from.display(), "cannot be renamed back");
+            }
         }
     }
 }
 
 /// Absolute, links resolved: SQLite puts the companions beside the file that a link names.
-fn real_path(path: &Path) -> Result<PathBuf, OutputError> {
+fn real_path(files: &dyn OutputFiles, path: &Path) -> Result<PathBuf, OutputError> {
     let path = std::path::absolute(path).map_err(|error| OutputError::of(path, error))?;
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(OutputError::NotAFile(path));
     };
-    match std::fs::canonicalize(&path) {
+    match files.real_path(&path) {
         Ok(real) => return Ok(real),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
@@ -217,53 +215,17 @@ fn real_path(path: &Path) -> Result<PathBuf, OutputError> {
         }
         Err(error) => return Err(OutputError::of(&path, error)),
     }
-    match std::fs::canonicalize(dir) {
-        Ok(dir) if dir.is_dir() => Ok(dir.join(name)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::of(dir, error)),
-        _ => Err(OutputError::NoDirectory(dir.to_owned())),
-    }
-}
-
-fn look(path: &Path) -> Result<Option<Metadata>, OutputError> {
-    match path.symlink_metadata() {
-        Ok(found) => Ok(Some(found)),
+    match files.real_folder(dir) {
+        Ok(dir) => Ok(dir.join(name)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
+            Err(OutputError::NoDirectory(dir.to_owned()))
         }
-        Err(error) => Err(OutputError::of(path, error)),
+        Err(error) => Err(OutputError::of(dir, error)),
     }
 }
 
-/// The new file may be used by whoever could use the old one, as far as we may say so.
-fn take_after(old: &Metadata, new: &File) {
-    if !old.is_file() {
-        return;
-    }
-    let owner = (rustix::fs::Uid::from_raw(old.uid()), rustix::fs::Gid::from_raw(old.gid()));
-    let _ = rustix::fs::fchown(new, Some(owner.0), Some(owner.1));
-    let _ = new.set_permissions(old.permissions());
-}
-
-/// Renames, unless the new name is taken.
-fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that cannot.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_to_new(from, to),
-        done => Ok(done?),
-    }
-}
-
-/// The same by a second name, which is not given either where it is taken.
-fn link_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::hard_link(from, to) {
-        Ok(()) => std::fs::remove_file(from),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // A file system without links: looking and renaming are two steps there.
-        Err(_) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
-        Err(_) => Err(io::ErrorKind::AlreadyExists.into()),
-    }
+fn look(files: &dyn OutputFiles, path: &Path) -> Result<Option<FileKind>, OutputError> {
+    files.look(path).map_err(|error| OutputError::of(path, error))
 }
 
 /// What SQLite keeps beside a database.
@@ -301,24 +263,6 @@ mod tests {
             assert_eq!(
                 (names(&data), fs::read_to_string(data.join(made)).unwrap()),
                 (vec![made.into()], "theirs".into())
-            );
-        }
-    }
-
-    #[test]
-    fn name_that_was_taken_at_the_last_moment_is_not_taken_away() {
-        for rename in [rename_to_new, link_to_new] {
-            let dir = tempfile::tempdir().unwrap();
-            let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-            fs::write(&from, "restored").unwrap();
-            fs::write(&to, "theirs").unwrap();
-            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-            assert_eq!(fs::read_to_string(&to).unwrap(), "theirs");
-            fs::remove_file(&to).unwrap();
-            rename(&from, &to).unwrap();
-            assert_eq!(
-                (names(dir.path()), fs::read_to_string(&to).unwrap()),
-                (vec!["to".into()], "restored".into())
             );
         }
     }

@@ -2,19 +2,18 @@
 
 use super::error::{Fault, OutputError};
 use super::sums::PageChecksums;
+use crate::port::OutputFile;
 use engine::db::{NO_PAGES, page_checksum};
 use engine::ltx::decode_page;
 use engine::restore::Fetch;
 use engine::types::{Checksum, PageSize, Pgno};
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The file that pages are written to; clones write to the same one, from any thread.
 #[derive(Clone, Debug)]
 pub(super) struct PageFile {
-    pub(super) file: Arc<File>,
+    pub(super) file: Arc<dyn OutputFile>,
     /// For messages.
     pub(super) path: Arc<PathBuf>,
     pub(super) page_size: PageSize,

@@ -143,7 +143,7 @@ impl Restorer {
             match attempt {
                 Ok(Attempted { checksum, proof, sums }) => {
                     if integrity_check {
-                        self.check_integrity(&plan, &temporary).await?;
+                        self.check_integrity(output, &plan, &temporary).await?;
                     }
                     let record = sums.map(|sums| self.record(survey, &plan, sums));
                     self.publish(output, temporary, record).await?;
@@ -240,9 +240,14 @@ impl Restorer {
         off_thread(&self.work, move || output.temporary()).await
     }
 
-    async fn check_integrity(&self, plan: &Plan, temporary: &Temporary) -> Result<(), RestoreError> {
-        let path = temporary.path.clone();
-        let problems = off_thread(&self.work, move || integrity::problems(&path)).await;
+    async fn check_integrity(
+        &self,
+        output: &Output,
+        plan: &Plan,
+        temporary: &Temporary,
+    ) -> Result<(), RestoreError> {
+        let (files, path) = (output.files.clone(), temporary.path.clone());
+        let problems = off_thread(&self.work, move || integrity::problems(files.vfs(), &path)).await;
         if problems.is_empty() {
             Ok(())
         } else {

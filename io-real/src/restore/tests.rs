@@ -5,15 +5,14 @@ use super::output::{IfExists, Output};
 use super::page_writer::{PageFile, PageWriter};
 use super::sums::PageChecksums;
 use super::{OutputError, temporary};
-use crate::files::{RealFiles, identity_of};
-use crate::port::Files as _;
+use crate::files::{RealFiles, RealOutputFiles, identity_of};
+use crate::port::{Files as _, OutputFiles as _};
 use engine::db::{NO_PAGES, PageSums, page_checksum};
 use engine::replicate::FileId;
 use engine::types::{PageSize, Pgno};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,10 +31,12 @@ proptest! {
         from in 1_u32..1000,
     ) {
         let pages: BTreeSet<u32> = pages.into_iter().chain(from..from + run).collect();
-        let file = Arc::new(tempfile::tempfile().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        let file = RealOutputFiles.create(&path, &path).unwrap();
         let page_size = PageSize::new(512).unwrap();
         let sums = Arc::new(PageChecksums::default());
-        let to = PageFile { file: file.clone(), path: Arc::default(), page_size, sums: Some(sums.clone()) };
+        let to = PageFile { file, path: Arc::default(), page_size, sums: Some(sums.clone()) };
         let mut writer = PageWriter::new(to);
         let mut checksum = NO_PAGES;
         let mut expected = PageSums::unknown(*pages.last().unwrap());
@@ -48,8 +49,7 @@ proptest! {
         let written = writer.finish().unwrap();
         prop_assert_eq!(sums.take(expected.page_count()), expected);
         prop_assert_eq!((written.checksum, written.pages_count), (checksum, pages.len() as u64));
-        let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
-        std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).unwrap();
+        let bytes = fs::read(path).unwrap();
         for (page, number) in bytes.chunks(512).zip(1..) {
             let expected = if pages.contains(&number) { page_of(number) } else { [0; 512] };
             prop_assert_eq!(page, &expected[..]);
@@ -66,16 +66,16 @@ fn a_file_with_an_odd_name_is_checked_and_not_touched() {
     connection.execute_batch("CREATE TABLE t(x); INSERT INTO t VALUES (1);").unwrap();
     connection.close().unwrap();
     let before = fs::read(&path).unwrap();
-    assert_eq!(problems(&path), Vec::<String>::new());
+    assert_eq!(problems(None, &path), Vec::<String>::new());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing appeared beside it");
     assert_eq!(fs::read(&path).unwrap(), before);
     fs::write(&path, "no database, but long enough to be looked at").unwrap();
-    assert_ne!(problems(&path), Vec::<String>::new());
+    assert_ne!(problems(None, &path), Vec::<String>::new());
 }
 
 fn finished(output: &Output) -> temporary::Temporary {
     let temporary = output.temporary().unwrap();
-    (&*temporary.file).write_all(b"new").unwrap();
+    temporary.file.write_all_at(b"new", 0).unwrap();
     temporary
 }
 
