@@ -181,6 +181,16 @@ impl SimDisk {
         self.0.lock().rename(pid, from, to)
     }
 
+    /// Moves a name, unless the new one is taken, in one step.
+    pub fn rename_to_new(&self, pid: Pid, from: &str, to: &str) -> DiskResult<()> {
+        let mut machine = self.0.lock();
+        if machine.directory.lookup(to).is_some() {
+            machine.operation(pid)?;
+            return Err(DiskError::Exists);
+        }
+        machine.rename(pid, from, to)
+    }
+
     /// What a path names; [`DiskError::NotFound`] when nothing.
     pub fn stat(&self, pid: Pid, path: &str) -> DiskResult<FileStat> {
         self.0.lock().stat(pid, path)?.ok_or(DiskError::NotFound)
@@ -240,6 +250,13 @@ impl SimDisk {
     pub fn peek_stat(&self, path: &str) -> Option<FileStat> {
         let machine = self.0.lock();
         machine.directory.lookup(path).map(|ino| machine.describe(ino))
+    }
+
+    /// Whether the medium holds all of a file's content for certain; false when there is none.
+    pub fn peek_durable(&self, path: &str) -> bool {
+        let machine = self.0.lock();
+        let inode = machine.directory.lookup(path).map(|ino| machine.inode(ino));
+        inode.is_some_and(|inode| inode.unsynced.is_empty() && inode.given_up.is_empty())
     }
 
     /// The shared memory of a `-shm` file that is in use.

@@ -70,6 +70,30 @@ fn a_rename_is_all_or_nothing() {
 }
 
 #[test]
+fn a_rename_to_a_new_name_takes_none_away() {
+    let (disk, pid) = disk();
+    drop(durable_file(&disk, pid, "/target", b"old"));
+    drop(durable_file(&disk, pid, "/tmp", b"new"));
+    assert_eq!(disk.rename_to_new(pid, "/tmp", "/target"), Err(DiskError::Exists));
+    disk.unlink(pid, "/target").unwrap();
+    disk.rename_to_new(pid, "/tmp", "/target").unwrap();
+    assert_eq!(
+        (disk.peek_paths(), disk.peek("/target").unwrap()),
+        (vec!["/target".to_owned()], b"new".to_vec())
+    );
+}
+
+#[test]
+fn content_is_durable_when_it_was_synced_and_not_changed_since() {
+    let (disk, pid) = disk();
+    assert!(!disk.peek_durable("/a"));
+    let file = durable_file(&disk, pid, "/a", b"synced");
+    assert!(disk.peek_durable("/a"));
+    file.write_at(0, b"SYN").unwrap();
+    assert!(!disk.peek_durable("/a"));
+}
+
+#[test]
 fn unsynced_sectors_are_kept_torn_and_dropped_each_on_its_own() {
     let (disk, pid) = disk_of(4, CrashPolicy::default());
     let file = durable_file(&disk, pid, "/a", &[1; 512 * 64]);

@@ -41,6 +41,8 @@ pub enum Stream {
     Driver = 16,
     /// What the application does while a look waits.
     Meanwhile = 17,
+    /// Restores that operators start.
+    Restore = 18,
 }
 
 /// Draws for one purpose.
