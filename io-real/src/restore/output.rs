@@ -4,8 +4,8 @@
 //! the database that it was, and which would be replayed into the new one. So it is first set aside as a whole,
 //! the file before its companions, then the new file gets the name, and only then the old one is removed. After
 //! a crash in between there is no database under that name, never a wrong one, and the old one is still there
-//! (`app.db.walsync-replaced`, with `-wal` and the like). Without companions the new file takes the old one's
-//! name in one step.
+//! (`app.db.walsync-replaced`, with `-wal` and the like) until the next replacement there succeeds. Without companions
+//! the new file takes the old one's name in one step.
 //!
 //! A program that has the old database open goes on with a file that has no name any more: end it first. A
 //! database that a running walsync follows is refused.
@@ -85,29 +85,33 @@ impl Output {
             finished.file.take_after(&self.path);
         }
         finished.file.sync().map_err(|error| OutputError::of(&finished.path, error))?;
-        if let Some(record) = record {
-            let file = finished.file.id().map_err(|error| OutputError::of(&finished.path, error))?;
-            record(&self.path, file);
-        }
+        self.tell(&finished, record)?;
         let companions = self.companions()?;
         if self.if_exists == IfExists::Refuse && !companions.is_empty() {
             return Err(OutputError::Exists(companions));
         }
         if companions.is_empty() {
             self.give_name(&finished)?;
-            finished.keep();
-            return self.sync_dir();
-        }
-        let moved = self.set_aside()?;
-        let named = self.sync_dir().and_then(|()| self.give_name(&finished));
-        if let Err(error) = named {
-            self.put_back(&moved);
-            return Err(error);
+        } else {
+            let moved = self.set_aside()?;
+            if let Err(error) = self.sync_dir().and_then(|()| self.give_name(&finished)) {
+                self.put_back(&moved);
+                return Err(error);
+            }
         }
         finished.keep();
         self.sync_dir()?;
-        // The old database is in nobody's way: what cannot be removed stays.
-        moved.iter().for_each(|(_, aside)| drop(self.files.remove(aside)));
+        if self.if_exists == IfExists::Replace {
+            self.remove_aside();
+        }
+        Ok(())
+    }
+
+    fn tell(&self, finished: &Temporary, record: Option<Record>) -> Result<(), OutputError> {
+        if let Some(record) = record {
+            let file = finished.file.id().map_err(|error| OutputError::of(&finished.path, error))?;
+            record(&self.path, file);
+        }
         Ok(())
     }
 
@@ -124,20 +128,59 @@ impl Output {
 
     /// Renames the database and then its companions, as far as they exist, so that together they are a
     /// database under another name; all or none.
-    fn set_aside(&self) -> Result<Vec<(PathBuf, PathBuf)>, OutputError> {
+    ///
+    /// That the database is gone from its name is durable before its companions go: a power cut may take one rename
+    /// back and not the next, and without its log the old file is another database.
+    fn set_aside(&self) -> Result<Vec<Renamed>, OutputError> {
+        self.make_room_aside()?;
         let mut moved = Vec::new();
-        for suffix in [""].into_iter().chain(COMPANIONS) {
-            let (from, to) = (self.beside(suffix), self.beside(&format!("{ASIDE}{suffix}")));
-            match self.files.rename(&from, &to) {
-                Ok(()) => moved.push((from, to)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    self.put_back(&moved);
-                    return Err(OutputError::of(&from, error));
-                }
+        let done = self.rename_aside("", &mut moved).and_then(|()| {
+            if !moved.is_empty() {
+                self.sync_dir()?;
+            }
+            COMPANIONS.iter().try_for_each(|suffix| self.rename_aside(suffix, &mut moved))
+        });
+        match done {
+            Ok(()) => Ok(moved),
+            Err(error) => {
+                self.put_back(&moved);
+                Err(error)
             }
         }
-        Ok(moved)
+    }
+
+    fn rename_aside(&self, suffix: &str, moved: &mut Vec<Renamed>) -> Result<(), OutputError> {
+        let (from, to) = (self.beside(suffix), self.aside(suffix));
+        match self.files.rename(&from, &to) {
+            Ok(()) => moved.push((from, to)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(OutputError::of(&from, error)),
+        }
+        Ok(())
+    }
+
+    /// Removes the companions of another database that was set aside, and left by a crash: beside the one that is set
+    /// aside now they would be taken for its own. Without a database under the name they are what belongs to it.
+    fn make_room_aside(&self) -> Result<(), OutputError> {
+        if look(&*self.files, &self.path)?.is_none() {
+            return Ok(());
+        }
+        let mut removed = false;
+        for old in COMPANIONS.map(|suffix| self.aside(suffix)) {
+            match self.files.remove(&old) {
+                Ok(()) => removed = true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(OutputError::of(&old, error)),
+            }
+        }
+        if removed { self.sync_dir() } else { Ok(()) }
+    }
+
+    /// Removes the old database, whichever restore set it aside. It is in nobody's way: what cannot be removed stays.
+    fn remove_aside(&self) {
+        for suffix in [""].into_iter().chain(COMPANIONS) {
+            let _ = self.files.remove(&self.aside(suffix));
+        }
     }
 
     /// What is under the name now, if it may be replaced.
@@ -186,20 +229,33 @@ impl Output {
         self.path.with_file_name(name)
     }
 
+    fn aside(&self, suffix: &str) -> PathBuf {
+        self.beside(&format!("{ASIDE}{suffix}"))
+    }
+
     fn sync_dir(&self) -> Result<(), OutputError> {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
         self.files.sync_folder(dir).map_err(|error| OutputError::of(dir, error))
     }
 
-    /// Undoes renames, the last one first: the database itself comes back when its companions are there.
-    fn put_back(&self, moved: &[(PathBuf, PathBuf)]) {
+    /// Undoes renames, the last one first: the database itself comes back when its companions are there for certain.
+    fn put_back(&self, moved: &[Renamed]) {
         for (from, to) in moved.iter().rev() {
+            if *from == self.path
+                && moved.len() > 1
+                && let Err(error) = self.sync_dir()
+            {
+                tracing::warn!(%error, "the old database is put back all the same");
+            }
             if let Err(error) = self.files.rename(to, from) {
                 tracing::warn!(%error, from = %to.display(), to = %from.display(), "cannot be renamed back");
             }
         }
     }
 }
+
+/// The name before, and the name now.
+type Renamed = (PathBuf, PathBuf);
 
 /// Absolute, links resolved: SQLite puts the companions beside the file that a link names.
 fn real_path(files: &dyn OutputFiles, path: &Path) -> Result<PathBuf, OutputError> {

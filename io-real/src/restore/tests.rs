@@ -157,6 +157,39 @@ fn a_replacement_that_fails_half_way_is_undone() {
     }
 }
 
+/// Puts files there, replaces the database, and gives the names of all that is there then.
+fn names_after_replacing(there: &[&str]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    write_all(dir.path(), there);
+    let output = Output::new(&dir.path().join("a.db"), IfExists::Replace).unwrap();
+    output.publish(finished(&output), None).unwrap();
+    let entries = fs::read_dir(dir.path()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn what_a_crash_left_set_aside_goes_with_the_next_replacement() {
+    let (aside, its_log) = ("a.db.walsync-replaced", "a.db.walsync-replaced-wal");
+    for there in
+        [&[aside, its_log][..], &["a.db", aside], &["a.db-wal", aside], &["a.db", "a.db-wal", its_log]]
+    {
+        assert_eq!(names_after_replacing(there), ["a.db"], "{there:?}");
+    }
+}
+
+#[test]
+fn what_is_set_aside_has_no_journal_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    write_all(dir.path(), &["a.db", "a.db-wal", "a.db.walsync-replaced-journal"]);
+    let output = Output::new(&dir.path().join("a.db"), IfExists::Replace).unwrap();
+    let temporary = finished(&output);
+    // The database cannot be renamed to it: nothing is set aside, and the journal is gone all the same.
+    fs::create_dir(dir.path().join("a.db.walsync-replaced")).unwrap();
+    output.publish(temporary, None).unwrap_err();
+    assert!(!dir.path().join("a.db.walsync-replaced-journal").exists());
+    assert_eq!(fs::read_to_string(dir.path().join("a.db-wal")).unwrap(), "old a.db-wal");
+}
+
 #[test]
 fn a_link_is_followed_and_the_new_file_takes_after_the_old_one() {
     use std::os::unix::fs::PermissionsExt as _;
