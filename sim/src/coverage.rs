@@ -99,6 +99,28 @@ pub enum Reached {
     RotAround,
     /// The newest slot was damaged where it lay, before a start.
     HeadRotted,
+    /// A state was restored while the run went on.
+    Restored,
+    /// An old database was replaced, with what lay beside it.
+    RestoredOver,
+    /// A restore was killed.
+    RestoreKilled,
+    /// The power was cut during a restore.
+    RestorePowerCut,
+    /// A restore died when the old database was set aside and the new one had no name.
+    RestoreSetAside,
+    /// A restore was asked for what is no point.
+    RestoreAtNoPoint,
+    /// A restore found no room.
+    RestoreDiskFull,
+    /// A restore met a disk that fails.
+    RestoreDiskFailed,
+    /// A restore went around a damaged object.
+    RestoreAroundDamage,
+    /// A restore ended because of a damaged object.
+    RestoreRefusedDamage,
+    /// A restore listed again, because an object was not there.
+    RestoreListedAgain,
 }
 
 /// How often each was reached.
@@ -154,6 +176,17 @@ pub const REQUIRED: &[Reached] = &[
     Reached::RotRefused,
     Reached::RotAround,
     Reached::HeadRotted,
+    Reached::Restored,
+    Reached::RestoredOver,
+    Reached::RestoreKilled,
+    Reached::RestorePowerCut,
+    Reached::RestoreSetAside,
+    Reached::RestoreAtNoPoint,
+    Reached::RestoreDiskFull,
+    Reached::RestoreDiskFailed,
+    Reached::RestoreAroundDamage,
+    Reached::RestoreRefusedDamage,
+    Reached::RestoreListedAgain,
 ];
 
 impl Coverage {

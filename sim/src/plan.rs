@@ -2,9 +2,11 @@
 
 mod operation;
 mod operator;
+mod restoration;
 mod trouble;
 
 pub use operation::{Operation, Permit, Way};
+pub use restoration::{Goal, Mishap, Restoration};
 
 use crate::settings::Settings;
 use io_sim::random::{Random, Stream};
@@ -35,7 +37,8 @@ impl Plan {
         let pace_us = *draw.pick(&[300, 5_000, 40_000, 400_000]);
         let steps: Vec<Step> = (0..settings.operations).map(|_| step(&mut draw, settings, pace_us)).collect();
         let steps = operator::among(steps, seed, settings);
-        Plan { seed, steps: trouble::among(steps, seed, settings) }
+        let steps = trouble::among(steps, seed, settings);
+        Plan { seed, steps: restoration::among(steps, seed, settings) }
     }
 }
 

@@ -143,6 +143,42 @@ mutants! {
     PagesBeyondCommitKept = "pages-beyond-commit-kept",
     /// Pages that a growth adds are read from the file, where the log has newer ones.
     GrowthFromTheFile = "growth-from-the-file",
+    /// A restored file gets its name before its content is durable.
+    RestoreNamedBeforeSync = "restore-named-before-sync",
+    /// A restore is done before the name of its file is durable.
+    RestoreNameNotSynced = "restore-name-not-synced",
+    /// The log of the database that is replaced is set aside before it is durable that the database was.
+    RestoreCompanionsGoAtOnce = "restore-companions-go-at-once",
+    /// The new file gets its name before it is durable that the old one is set aside.
+    RestoreSetAsideNotSynced = "restore-set-aside-not-synced",
+    /// The log of the database that is replaced stays beside the new one.
+    RestoreCompanionsLeft = "restore-companions-left",
+    /// The old database is removed before the new one has its name.
+    RestoreOldRemovedFirst = "restore-old-removed-first",
+    /// What is there is replaced although nobody said so.
+    RestoreReplacesUnasked = "restore-replaces-unasked",
+    /// Temporary files of restores that died stay.
+    RestoreLeftoversKept = "restore-leftovers-kept",
+    /// A later `watch` is told of a restored file before that is durable.
+    RestoreProofBeforeSync = "restore-proof-before-sync",
+    /// A restored file gets its name whatever SQLite finds in it.
+    RestoreIntegrityIgnored = "restore-integrity-ignored",
+    /// The checksum of a restored database is not compared.
+    RestoreChecksumIgnored = "restore-checksum-ignored",
+    /// The header of an object is believed whatever the object's checksum says.
+    RestoreHeaderBelieved = "restore-header-believed",
+    /// Of two objects that hold a page, the older one is restored.
+    RestoreOlderPageWins = "restore-older-page-wins",
+    /// Pages beyond the end of the restored database are written.
+    RestoreCommitIgnored = "restore-commit-ignored",
+    /// A restore goes on behind objects that are missing.
+    RestoreGapAccepted = "restore-gap-accepted",
+    /// Of a time between two points the later one is restored.
+    RestoreTimeRoundsUp = "restore-time-rounds-up",
+    /// Where the newest state cannot be restored, the one before is.
+    RestoreNewestPassedOver = "restore-newest-passed-over",
+    /// A listing ends with its first page.
+    RestoreListingEndsEarly = "restore-listing-ends-early",
 }
 
 #[cfg(feature = "mutants")]

@@ -9,6 +9,7 @@ use super::reads::{Fetch, ReadLimits, Reading, end_of, group};
 use super::{Plan, PlannedObject};
 use crate::key::ObjectKey;
 use crate::ltx::{HEADER_BYTES, frame_bytes_max, index::PageEntry};
+use crate::mutants::{Mutant, mutated};
 use crate::types::{Checksum, LockByte, PageSize, Pgno, Txid};
 
 /// The pages written so far of one restore, and what the result must be.
@@ -73,7 +74,11 @@ impl Apply {
             let page = check(object, previous, page)?;
             previous = Some(page);
             let number = page.pgno.into_inner();
-            if number <= self.commit && page.pgno != self.lock_page && self.written.insert(number) {
+            let inside = number <= self.commit || mutated(Mutant::RestoreCommitIgnored);
+            if inside
+                && page.pgno != self.lock_page
+                && (self.written.insert(number) || mutated(Mutant::RestoreOlderPageWins))
+            {
                 wanted.push(page);
             }
         }
@@ -119,7 +124,7 @@ impl Apply {
             return Err(ApplyError::WrongSize { txid, expected: self.commit, found: page_count });
         }
         match self.checksum {
-            Some(expected) if expected != checksum => {
+            Some(expected) if expected != checksum && !mutated(Mutant::RestoreChecksumIgnored) => {
                 Err(ApplyError::WrongChecksum { txid, expected, found: checksum })
             }
             proof => Ok(proof.is_some()),

@@ -2,6 +2,7 @@
 
 use super::{Facts, Knowledge};
 use crate::key::ObjectKey;
+use crate::mutants::{Mutant, mutated};
 
 /// How an object of a plan follows the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ impl Link {
 /// it leads further.
 pub(super) fn joins(left: ObjectKey, right: ObjectKey) -> bool {
     let right_min = right.min().into_inner();
-    right_min - 1 <= left.max().into_inner() && left.max() < right.max()
+    (right_min - 1 <= left.max().into_inner() || mutated(Mutant::RestoreGapAccepted))
+        && left.max() < right.max()
 }
 
 /// Whether headers contradict a join; unknown headers contradict nothing.
@@ -56,7 +58,8 @@ pub(super) fn classify(left: (ObjectKey, &Facts), right: (ObjectKey, &Facts)) ->
         return Some(Link::Overlapping);
     }
     match (left.after, right.before) {
-        (Some(after), Some(before)) => (after == before).then_some(Link::Chained),
+        (Some(after), Some(before)) if after != before && !mutated(Mutant::RestoreGapAccepted) => None,
+        (Some(_), Some(_)) => Some(Link::Chained),
         _ => Some(Link::Unchained),
     }
 }

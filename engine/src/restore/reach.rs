@@ -6,6 +6,7 @@
 use super::Knowledge;
 use super::link::{is_broken, joins};
 use crate::key::{ObjectInfo, ObjectKey, PlaceListing};
+use crate::mutants::{Mutant, mutated};
 use crate::types::{Level, Txid};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -157,7 +158,8 @@ impl<'a> Reach<'a> {
             return Some(Hop { base: object, previous: None, objects_count: 1 });
         }
         // A base starts at 1, so here min is at least 2 and the state before it has a number.
-        let ends = self.ends.range(state_before(key)..key.max()).flat_map(|(_, objects)| objects);
+        let first = if mutated(Mutant::RestoreGapAccepted) { Txid::ONE } else { state_before(key) };
+        let ends = self.ends.range(first..key.max()).flat_map(|(_, objects)| objects);
         let witness = self.witness_against(key);
         let may_follow = |left: ObjectKey| match self.faults {
             Faults::Ignore => true,

@@ -5,6 +5,7 @@ use super::knowledge::{Knowledge, Needs};
 use super::points::{Point, Settled};
 use super::reach::{Faults, Reach};
 use crate::key::{ObjectKey, PlaceListing};
+use crate::mutants::{Mutant, mutated};
 use crate::types::{Timestamp, Txid, TxidRange};
 
 /// What to restore.
@@ -42,6 +43,12 @@ impl Finder<'_, '_> {
         if self.points().binary_search_by_key(&txid, |p| p.txid).is_ok() {
             return Ok(txid);
         }
+        if let Some(last) = self.points().last()
+            && wanted == Wanted::Latest
+            && mutated(Mutant::RestoreNewestPassedOver)
+        {
+            return Ok(last.txid);
+        }
         let head = self.listing.head().expect("an empty place was refused before");
         if let Some(fault) = self.fault_on_the_way_to(txid, wanted) {
             return Err(fault);
@@ -59,6 +66,7 @@ impl Finder<'_, '_> {
     fn newest_until(&self, time: Timestamp, head: Txid) -> Result<Found, PlanError> {
         let wanted = Wanted::Timestamp(time);
         let count = match self.count_until(time) {
+            Ok(count) if mutated(Mutant::RestoreTimeRoundsUp) => (count + 1).min(self.points().len()),
             Ok(count) => count,
             Err(needs) => return Ok(Err(needs)),
         };

@@ -6,6 +6,7 @@ use super::{ReadError, RestoreError};
 use crate::port::Store;
 use engine::key::{Layout, ListingBuilder, ModifiedIs, Place, PlaceListing, is_place};
 use engine::manifest::{Manifest, ManifestError};
+use engine::mutants::{Mutant, mutated};
 use engine::types::Level;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::BTreeSet;
@@ -77,8 +78,8 @@ impl Catalog {
                 let page = self.reads.list(&prefix, after.as_deref()).await?;
                 builder.page(&page.objects);
                 match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
+                    Some(next) if !mutated(Mutant::RestoreListingEndsEarly) => after = Some(next),
+                    _ => break,
                 }
             }
         }

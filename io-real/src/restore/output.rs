@@ -15,6 +15,7 @@ use super::restorer::Record;
 use super::temporary::{Temporary, sweep};
 use crate::files::RealOutputFiles;
 use crate::port::{FileKind, FileLock, LockError, OutputFiles};
+use engine::mutants::{Mutant, mutated};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ impl Output {
     /// As [`Output::new`].
     pub fn on(files: Arc<dyn OutputFiles>, path: &Path, if_exists: IfExists) -> Result<Output, OutputError> {
         let path = real_path(&*files, path)?;
+        let if_exists = if mutated(Mutant::RestoreReplacesUnasked) { IfExists::Replace } else { if_exists };
         let output = Output { files, path, if_exists };
         output.check()?;
         Ok(output)
@@ -84,23 +86,34 @@ impl Output {
         if old == Some(FileKind::File) {
             finished.file.take_after(&self.path);
         }
-        finished.file.sync().map_err(|error| OutputError::of(&finished.path, error))?;
+        let mut record = record;
+        if mutated(Mutant::RestoreProofBeforeSync) {
+            self.tell(&finished, record.take())?;
+        }
+        if !mutated(Mutant::RestoreNamedBeforeSync) {
+            finished.file.sync().map_err(|error| OutputError::of(&finished.path, error))?;
+        }
         self.tell(&finished, record)?;
         let companions = self.companions()?;
         if self.if_exists == IfExists::Refuse && !companions.is_empty() {
             return Err(OutputError::Exists(companions));
         }
-        if companions.is_empty() {
+        if companions.is_empty() || mutated(Mutant::RestoreCompanionsLeft) {
             self.give_name(&finished)?;
         } else {
             let moved = self.set_aside()?;
-            if let Err(error) = self.sync_dir().and_then(|()| self.give_name(&finished)) {
+            if mutated(Mutant::RestoreOldRemovedFirst) {
+                self.remove_aside();
+            }
+            if let Err(error) = self.set_aside_is_durable().and_then(|()| self.give_name(&finished)) {
                 self.put_back(&moved);
                 return Err(error);
             }
         }
         finished.keep();
-        self.sync_dir()?;
+        if !mutated(Mutant::RestoreNameNotSynced) {
+            self.sync_dir()?;
+        }
         if self.if_exists == IfExists::Replace {
             self.remove_aside();
         }
@@ -113,6 +126,10 @@ impl Output {
             record(&self.path, file);
         }
         Ok(())
+    }
+
+    fn set_aside_is_durable(&self) -> Result<(), OutputError> {
+        if mutated(Mutant::RestoreSetAsideNotSynced) { Ok(()) } else { self.sync_dir() }
     }
 
     fn give_name(&self, finished: &Temporary) -> Result<(), OutputError> {
@@ -135,7 +152,7 @@ impl Output {
         self.make_room_aside()?;
         let mut moved = Vec::new();
         let done = self.rename_aside("", &mut moved).and_then(|()| {
-            if !moved.is_empty() {
+            if !moved.is_empty() && !mutated(Mutant::RestoreCompanionsGoAtOnce) {
                 self.sync_dir()?;
             }
             COMPANIONS.iter().try_for_each(|suffix| self.rename_aside(suffix, &mut moved))

@@ -2,6 +2,7 @@
 
 use super::OutputError;
 use crate::port::{OutputFile, OutputFiles};
+use engine::mutants::{Mutant, mutated};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,8 @@ pub(super) fn sweep(files: &dyn OutputFiles, output: &Path) {
     let Ok(names) = files.names(dir) else { return };
     for name in names {
         let path = dir.join(&name);
-        if is_left_over(&name, &prefix) && files.is_abandoned(&path).unwrap_or(false) {
+        let abandoned = is_left_over(&name, &prefix) && files.is_abandoned(&path).unwrap_or(false);
+        if abandoned && !mutated(Mutant::RestoreLeftoversKept) {
             let _ = files.remove(&path);
         }
     }

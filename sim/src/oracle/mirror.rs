@@ -8,7 +8,7 @@ use engine::db::page_checksum;
 use engine::key::{Layout, ObjectKey, Place};
 use engine::ltx::{Decoder, HEADER_BYTES, Header, Item};
 use engine::store::Sha256;
-use engine::types::{Checksum, LockByte, NodeId, Pgno, Txid};
+use engine::types::{Checksum, LockByte, NodeId, Pgno, Timestamp, Txid};
 use io_sim::s3::SimS3;
 use std::collections::BTreeMap;
 
@@ -24,6 +24,8 @@ pub struct Mirror {
     pub contents: BTreeMap<Txid, Sha256>,
     /// The database checksum after each slot, as it was when it was announced.
     pub afters: BTreeMap<Txid, Checksum>,
+    /// When each slot was sealed, by its header.
+    pub times: BTreeMap<Txid, Timestamp>,
     /// Slots that were applied and not asked for yet.
     applied: Vec<Applied>,
     /// Somebody deleted the newest slots, up to this one. Who wrote them cannot tell one that was sent, and had not
@@ -64,6 +66,7 @@ impl Mirror {
             after: None,
             contents: BTreeMap::new(),
             afters: BTreeMap::new(),
+            times: BTreeMap::new(),
             applied: Vec::new(),
             lost_to: None,
         }
@@ -195,6 +198,7 @@ impl Mirror {
         let content = super::image::digest(&self.image);
         self.contents.insert(txid, content);
         self.afters.insert(txid, chain.after);
+        self.times.insert(txid, object.header.timestamp());
         let writer = writer_of(chain.node)
             .ok_or_else(|| Violation::new(10, format!("slot {txid} was written by nobody")))?;
         let page_size_changed =

@@ -12,6 +12,7 @@ pub mod points;
 pub mod reachable;
 pub mod restart;
 pub mod restore;
+pub mod restored;
 pub mod rot;
 pub mod stall;
 pub mod states;

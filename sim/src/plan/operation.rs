@@ -1,5 +1,6 @@
 //! Everything that can happen in a run, by name: plans are lists of these.
 
+use super::Restoration;
 use serde::{Deserialize, Serialize};
 
 /// What the application, the operator or fate does.
@@ -160,6 +161,15 @@ pub enum Operation {
     },
     /// There is room on it again.
     FreeDisk,
+    /// An operator restores a state, on a machine of its own.
+    Restore(Restoration),
+    /// Somebody's database comes to lie where an operator will restore to.
+    Occupy {
+        /// Which of the outputs.
+        output: u8,
+        /// What lies beside it, as bits: 1 `-wal`, 2 `-shm`, 4 `-journal`.
+        companions: u8,
+    },
 }
 
 /// How an operator puts another image in the database's place.

@@ -47,6 +47,8 @@ pub struct OperatorSwarm {
     pub wal_bytes_max: u64,
     /// At the end the daemon is stopped and killed, and started again, without a fault.
     pub restarts_at_end: bool,
+    /// States are restored while the run goes on.
+    pub restores: bool,
 }
 
 impl OperatorSwarm {
@@ -85,6 +87,7 @@ impl OperatorSwarm {
             wal_bytes_max: *draw.pick(&[100_000, 1 << 30, 1 << 30]),
             outlasts: draw.ppm(100_000) && any,
             never_rests: draw.ppm(200_000) && any,
+            restores: draw.ppm(300_000),
         }
     }
 }

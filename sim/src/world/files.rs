@@ -67,13 +67,15 @@ impl Files for SimFiles {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().expect("simulated paths are text")
 }
 
-fn failed(error: DiskError) -> io::Error {
+pub(super) fn failed(error: DiskError) -> io::Error {
     let kind = match error {
         DiskError::NotFound => io::ErrorKind::NotFound,
+        DiskError::Exists => io::ErrorKind::AlreadyExists,
+        DiskError::NoSpace => io::ErrorKind::StorageFull,
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, format!("{error:?}"))

@@ -1,7 +1,8 @@
 //! The simulated world of one run: machines with an application and a daemon each, one store, one clock.
 //!
 //! `files`, `transfer` and `stage` translate the engine's commands; `daemon` is one life of walsync; `machine` is what
-//! shares a disk; `run` is the event loop that plays a plan and asks the oracles.
+//! shares a disk; `restoring` is one life of `walsync restore`, which reaches the disk by `output` and the store by
+//! `window`; `run` is the event loop that plays a plan and asks the oracles.
 
 mod asked;
 mod daemon;
@@ -9,9 +10,12 @@ mod files;
 mod foreign;
 mod machine;
 mod meanwhile;
+mod output;
+mod restoring;
 mod run;
 mod stage;
 mod transfer;
+mod window;
 
 pub use asked::Asked;
 pub use files::SimFiles;

@@ -18,6 +18,7 @@ use engine::manifest::DatabaseId;
 use engine::mutants::{Mutant, mutated, set_mutant};
 use engine::replicate::{HealReason, Hint, Notice, Status, TakeOver};
 use engine::restore::Target;
+use engine::store::Sha256;
 use engine::types::{Instant, NodeId, Txid};
 use io_sim::clock::SimClock;
 use io_sim::disk::{OpenMode, SimDisk};
@@ -35,9 +36,11 @@ use std::time::Duration;
 mod converge;
 mod finale;
 mod heed;
+mod judge;
 mod operate;
 mod operator;
 mod processes;
+mod restore;
 mod trouble;
 mod unusual;
 
@@ -109,6 +112,10 @@ struct World<'a> {
     /// What the lives that are over asked of the store.
     asked: Asked,
     starts: u64,
+    /// The disk of the machine that operators restore to.
+    restored_to: Option<SimDisk>,
+    /// What was restored of slots that nobody had announced.
+    restored: Vec<(Txid, Sha256)>,
 }
 
 type Checked = Result<(), Violation>;
@@ -161,6 +168,8 @@ impl<'a> World<'a> {
             kept: Vec::new(),
             asked: Asked::default(),
             starts: 0,
+            restored_to: None,
+            restored: Vec::new(),
         }
     }
 

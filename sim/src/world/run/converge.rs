@@ -112,6 +112,7 @@ impl World<'_> {
 
     /// Properties 1, 2, 3, 4 and 12, at the end: what was announced restores, through the planner.
     pub(super) fn check_everything(&mut self) -> Checked {
+        self.restored_rightly()?;
         self.history.check(&self.store, self.mirror.txid())?;
         // A bit that no start reads is found by who verifies, and until then nothing on top of it restores.
         let rotted = self.history.has_rotted();

@@ -105,6 +105,8 @@ impl World<'_> {
             Operation::JumpWall { machine, ms } => self.jump_wall(machine, ms),
             Operation::FillDisk { room_bytes } => self.fill_disk(room_bytes),
             Operation::FreeDisk => self.free_disk(),
+            Operation::Restore(restoration) => self.restore(restoration),
+            Operation::Occupy { output, companions } => self.occupy(output, companions),
         }
     }
 
