@@ -126,12 +126,6 @@ pub(super) fn among(steps: Vec<Step>, seed: u64, settings: &Settings) -> Vec<Ste
 /// Somebody wants a state back, and insists until it is there.
 fn story(draw: &mut Random, all: &mut Vec<Step>) {
     let output = draw.below(OUTPUTS) as u8;
-    if draw.ppm(400_000) {
-        all.push(Step {
-            operation: Operation::Occupy { output, companions: draw.below(8) as u8 },
-            then_us: 0,
-        });
-    }
     let first = Restoration {
         seed: 0,
         output,
@@ -142,10 +136,15 @@ fn story(draw: &mut Random, all: &mut Vec<Step>) {
         mishap: Mishap::None,
         beside: 0,
     };
-    for _ in 0..draw.below(4) {
+    for _ in 0..draw.below(5) {
+        let occupies = draw.ppm(400_000);
+        if occupies {
+            let companions = draw.below(8) as u8;
+            all.push(Step { operation: Operation::Occupy { output, companions }, then_us: 0 });
+        }
         let again = Restoration {
             faulty_network: draw.ppm(300_000),
-            mishap: mishap(draw),
+            mishap: if occupies && draw.ppm(500_000) { while_replacing(draw) } else { mishap(draw) },
             beside: draw.below(4) as u32,
             ..first
         };
@@ -160,18 +159,23 @@ fn push(draw: &mut Random, all: &mut Vec<Step>, restoration: Restoration) {
 }
 
 fn goal(draw: &mut Random) -> Goal {
-    match draw.below(10) {
-        0..4 => Goal::Newest,
-        4..6 => Goal::Slot { which: draw.below(1000) },
-        6..8 => Goal::Time { which: draw.below(1000), late_ms: draw.below(2000) },
-        8 => Goal::Beyond,
+    match draw.below(20) {
+        0..8 => Goal::Newest,
+        8..12 => Goal::Slot { which: draw.below(1000) },
+        12..18 => Goal::Time { which: draw.below(1000), late_ms: draw.below(2000) },
+        18 => Goal::Beyond,
         _ => Goal::BeforeFirst,
     }
 }
 
+/// A replacement takes some twenty operations, and only a power cut takes some of them back.
+fn while_replacing(draw: &mut Random) -> Mishap {
+    Mishap::Cut { operations: 1 + draw.below(20), finished: true }
+}
+
 fn mishap(draw: &mut Random) -> Mishap {
     let finished = draw.ppm(600_000);
-    let operations_max = *draw.pick(&[8, 16, 100]);
+    let operations_max = *draw.pick(&[8, 20, 100]);
     let operations = 1 + draw.below(operations_max);
     // The object that was written last, or any.
     let which = if draw.ppm(400_000) { 0 } else { draw.below(1000) };

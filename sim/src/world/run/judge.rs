@@ -25,6 +25,74 @@ pub(super) struct Judged {
     pub(super) missed: bool,
 }
 
+impl Judged {
+    fn wrong(&self, property: u32, what: &str) -> Checked {
+        Err(Violation::new(property, format!("{:?} of {:?}: {what}", self.target, self.restoration)))
+    }
+
+    /// The states that it meant to make, the last of them last.
+    fn planned(&self) -> Vec<Txid> {
+        let planned = self.told.iter().filter_map(|told| match told {
+            Told::Planned(txid) => Some(*txid),
+            _ => None,
+        });
+        planned.collect()
+    }
+
+    /// Whether something is there that must not be replaced.
+    fn is_in_the_way(&self) -> bool {
+        !self.restoration.replaces && self.before.is_occupied()
+    }
+
+    fn is_no_point(&self) -> bool {
+        matches!(self.restoration.goal, Goal::Beyond | Goal::BeforeFirst)
+    }
+
+    /// Whether what went wrong can lead to an error.
+    fn explains(&self, error: &RestoreError, tampered: bool) -> bool {
+        let Restoration { mishap, faulty_network, .. } = self.restoration;
+        let broken_disk = matches!(mishap, Mishap::Errors { .. });
+        match error {
+            RestoreError::Output(OutputError::Exists(_)) => self.is_in_the_way(),
+            RestoreError::Output(OutputError::Disk { .. }) => {
+                broken_disk || matches!(mishap, Mishap::Full { .. })
+            }
+            RestoreError::Integrity { .. } => broken_disk || mishap == Mishap::Unreadable,
+            RestoreError::Store(_) | RestoreError::Restless { .. } => faulty_network,
+            RestoreError::Plan(_) => {
+                let damaged = matches!(mishap, Mishap::Rot { .. } | Mishap::Gone { .. });
+                // A bit that is wrong on the way is taken for damage where the object lies.
+                let nothing_yet = self.newest.is_none();
+                self.is_no_point() || damaged || nothing_yet || faulty_network || tampered
+            }
+            // What is whole by itself is whole together.
+            RestoreError::NotProven { .. } => false,
+            RestoreError::Output(_) | RestoreError::NewerFormat { .. } => false,
+        }
+    }
+
+    /// There is one whole file, and nothing else that was not there before.
+    fn is_in_its_place(&self, database: &[u8], restored: &Restored) -> Checked {
+        let Restoration { replaces, mishap, checks_integrity, .. } = self.restoration;
+        if database.len() as u64 != restored.size_bytes {
+            return self.wrong(22, &format!("{} bytes instead of {}", database.len(), restored.size_bytes));
+        }
+        if self.after.has_companions() {
+            return self.wrong(22, "another database's log lies beside it");
+        }
+        if !self.after.temporaries.is_empty() || replaces && !self.after.is_tidy() {
+            return self.wrong(13, &format!("it left {:?}", self.after));
+        }
+        if self.is_in_the_way() {
+            return self.wrong(22, "it replaced what it had to leave");
+        }
+        if mishap == Mishap::Unreadable && checks_integrity {
+            return self.wrong(3, "SQLite could not look at it, and it got its name");
+        }
+        Ok(())
+    }
+}
+
 impl World<'_> {
     /// What a later `watch` is told of is durable.
     pub(super) fn recorded(&mut self, judged: &Judged) -> Checked {
@@ -36,19 +104,18 @@ impl World<'_> {
 
     /// Properties 13 and 22, when a restore died.
     pub(super) fn struck(&mut self, judged: &Judged) -> Checked {
-        let planned: Vec<Txid> = judged
-            .told
-            .iter()
-            .filter_map(|told| match told {
-                Told::Planned(txid) => Some(*txid),
-                _ => None,
-            })
-            .collect();
-        let is_right = |database: &[u8]| planned.iter().any(|txid| self.may_be(*txid, database));
-        if judged.after.left(&judged.before, is_right)? == Left::Aside {
-            self.coverage.reached(Reached::RestoreSetAside);
+        match (self.left(judged)?, &judged.planned()[..], judged.after.database()) {
+            (Left::Aside, ..) => self.coverage.reached(Reached::RestoreSetAside),
+            (Left::New, [txid], Some(database)) => self.restored.push((*txid, digest(database))),
+            _ => {}
         }
         Ok(())
+    }
+
+    /// What a restore left that may have been struck anywhere.
+    fn left(&self, judged: &Judged) -> Result<Left, Violation> {
+        let planned = judged.planned();
+        judged.after.left(&judged.before, |database| planned.iter().any(|txid| self.may_be(*txid, database)))
     }
 
     /// Whether a database is what a slot is known to be; of one that nobody announced yet, whether it is sound.
@@ -59,67 +126,54 @@ impl World<'_> {
         }
     }
 
-    /// Properties 2, 3, 21, 22 and 23, when a restore says that it is done.
+    /// Properties 2, 3, 13, 21, 22 and 23, when a restore says that it is done.
     pub(super) fn succeeded(&mut self, disk: &SimDisk, judged: &Judged, restored: &Restored) -> Checked {
-        let wrong = |property, what: String| {
-            Err(Violation::new(property, format!("{:?} of {:?}: {what}", judged.target, judged.restoration)))
-        };
         let Some(database) = judged.after.database().map(<[u8]>::to_vec) else {
-            return wrong(22, "it is done, and there is no database".to_owned());
+            return judged.wrong(22, "it is done, and there is no database");
         };
-        if database.len() as u64 != restored.size_bytes || judged.after.has_companions() {
-            return wrong(
-                22,
-                format!("{} bytes of {}, or beside another's log", database.len(), restored.size_bytes),
-            );
-        }
-        if !judged.after.temporaries.is_empty() || judged.restoration.replaces && !judged.after.is_tidy() {
-            return wrong(13, format!("it left {:?}", judged.after));
-        }
-        if !judged.restoration.replaces && judged.before.is_occupied() {
-            return wrong(22, "it replaced what it had to leave".to_owned());
-        }
+        judged.is_in_its_place(&database, restored)?;
         self.is_what_was_asked_for(judged, restored.txid)?;
-        match self.mirror.contents.get(&restored.txid) {
-            Some(content) if *content != digest(&database) => {
-                return wrong(2, format!("slot {} is something else", restored.txid));
-            }
-            Some(_) => {}
-            None => self.restored.push((restored.txid, digest(&database))),
-        }
+        self.is_what_was_announced(judged, &database, restored)?;
         integrity(&database)?;
-        if self.mirror.times.get(&restored.txid).is_some_and(|sealed| *sealed != restored.time) {
-            return wrong(21, format!("{} is not the time of slot {}", restored.time, restored.txid));
-        }
-        self.coverage.reached(Reached::Restored);
-        if judged.before.has_companions() {
-            self.coverage.reached(Reached::RestoredOver);
-        }
-        if judged.told.contains(&Told::Damaged) {
-            self.coverage.reached(Reached::RestoreAroundDamage);
-        }
-        if judged.missed {
-            self.coverage.reached(Reached::RestoreListedAgain);
-        }
-        if judged.restoration.mishap == Mishap::Unreadable && judged.restoration.checks_integrity {
-            return wrong(3, "SQLite could not look at it, and it got its name".to_owned());
-        }
+        self.count_success(judged);
         if judged.restoration.mishap == Mishap::CutAfter {
             disk.power_cycle();
             self.coverage.reached(Reached::RestorePowerCut);
             let left = Around::look(disk, &judged.path);
             if left.database() != Some(&database) || left.has_companions() {
-                return wrong(22, "a power cut took what was done".to_owned());
+                return judged.wrong(22, "a power cut took what was done");
             }
         }
         self.is_known(disk, judged, restored)
     }
 
+    /// The bytes are those of the slot, and so is the time that it tells.
+    fn is_what_was_announced(&mut self, judged: &Judged, database: &[u8], restored: &Restored) -> Checked {
+        let (txid, found) = (restored.txid, digest(database));
+        match self.mirror.contents.get(&txid) {
+            Some(content) if *content != found => return judged.wrong(2, "it is something else"),
+            Some(_) => {}
+            None => self.restored.push((txid, found)),
+        }
+        if self.mirror.times.get(&txid).is_some_and(|sealed| *sealed != restored.time) {
+            return judged.wrong(21, &format!("{} is not the time of slot {txid}", restored.time));
+        }
+        Ok(())
+    }
+
+    fn count_success(&mut self, judged: &Judged) {
+        let reached = [
+            (Reached::Restored, true),
+            (Reached::RestoredOver, judged.before.has_companions()),
+            (Reached::RestoreAroundDamage, judged.told.contains(&Told::Damaged)),
+            (Reached::RestoreListedAgain, judged.missed),
+        ];
+        reached.into_iter().filter(|(_, is)| *is).for_each(|(state, _)| self.coverage.reached(state));
+    }
+
     /// The state that came out is the one that was meant.
     fn is_what_was_asked_for(&self, judged: &Judged, found: Txid) -> Checked {
-        let wrong = |property, what: String| {
-            Err(Violation::new(property, format!("slot {found} was restored {what}")))
-        };
+        let wrong = |property, what: String| judged.wrong(property, &format!("slot {found} {what}"));
         let times = &self.mirror.times;
         let is_whole =
             !self.history.was_tampered_with() && !matches!(judged.restoration.mishap, Mishap::Gone { .. });
@@ -152,70 +206,34 @@ impl World<'_> {
         if !judged.told.iter().any(|told| matches!(told, Told::Recorded { saved: true, .. })) {
             return Ok(());
         }
-        let proof = known(disk, &judged.path);
         let file = disk.peek_stat(&judged.path).map(|stat| stat.inode);
-        let is_right = proof.as_ref().is_some_and(|proof| {
-            let sums = &proof.cached;
-            Some(proof.file.inode) == file
-                && (sums.txid, sums.sums.checksum()) == (restored.txid, restored.checksum)
+        let is_right = known(disk, &judged.path).is_some_and(|RestoreProof { file: its, cached, .. }| {
+            let expected = (restored.txid, restored.checksum);
+            Some(its.inode) == file && (cached.txid, cached.sums.checksum()) == expected
         });
-        if is_right {
-            return Ok(());
-        }
-        Err(Violation::new(
-            22,
-            format!("what is known of the restored file is wrong: {proof:?}, inode {file:?}"),
-        ))
+        if is_right { Ok(()) } else { judged.wrong(22, "what is known of the file is not true of it") }
     }
 
     /// Properties 21, 22 and 23, when a restore says why it made nothing.
     pub(super) fn failed(&mut self, judged: &Judged, error: &RestoreError) -> Checked {
-        let restoration = &judged.restoration;
-        let broken_disk = matches!(restoration.mishap, Mishap::Errors { .. });
-        if broken_disk && matches!(error, RestoreError::Output(_)) {
+        let Restoration { mishap, .. } = judged.restoration;
+        if matches!((mishap, error), (Mishap::Errors { .. }, RestoreError::Output(_))) {
             // The directory may not have taken what was done already.
-            let is_right =
-                |database: &[u8]| self.mirror.contents.values().any(|content| *content == digest(database));
-            judged.after.left(&judged.before, is_right)?;
+            self.left(judged)?;
         } else {
             judged.after.check_untouched(&judged.before, &error.to_string())?;
         }
-        let occupied = !restoration.replaces && judged.before.is_occupied();
-        let by_network = restoration.faulty_network;
-        let expected = match error {
-            RestoreError::Output(OutputError::Exists(_)) => occupied,
-            RestoreError::Output(OutputError::Disk { .. }) => {
-                broken_disk || matches!(restoration.mishap, Mishap::Full { .. })
-            }
-            RestoreError::Output(_) | RestoreError::NewerFormat { .. } => false,
-            RestoreError::Integrity { .. } => broken_disk || restoration.mishap == Mishap::Unreadable,
-            RestoreError::Store(_) | RestoreError::Restless { .. } => by_network,
-            // What is whole by itself is whole together.
-            RestoreError::NotProven { .. } => false,
-            RestoreError::Plan(_) => {
-                let damaged = matches!(restoration.mishap, Mishap::Rot { .. } | Mishap::Gone { .. });
-                let no_point = matches!(restoration.goal, Goal::Beyond | Goal::BeforeFirst);
-                let nothing_yet = judged.newest.is_none();
-                no_point || damaged || nothing_yet || by_network || self.history.was_tampered_with()
-            }
+        if !judged.explains(error, self.history.was_tampered_with()) {
+            return judged.wrong(if judged.is_in_the_way() { 22 } else { 2 }, &error.to_string());
+        }
+        let reached = match (mishap, error) {
+            (Mishap::Full { .. }, RestoreError::Output(_)) => Reached::RestoreDiskFull,
+            (_, RestoreError::Output(OutputError::Disk { .. })) => Reached::RestoreDiskFailed,
+            (Mishap::Rot { .. }, RestoreError::Plan(_)) => Reached::RestoreRefusedDamage,
+            (_, RestoreError::Plan(_)) if judged.is_no_point() => Reached::RestoreAtNoPoint,
+            _ => return Ok(()),
         };
-        if !expected {
-            let message = format!("{:?} of {restoration:?}: {error}", judged.target);
-            return Err(Violation::new(if occupied { 22 } else { 2 }, message));
-        }
-        match (restoration.mishap, error) {
-            (Mishap::Full { .. }, RestoreError::Output(_)) => self.coverage.reached(Reached::RestoreDiskFull),
-            (_, RestoreError::Output(OutputError::Disk { .. })) => {
-                self.coverage.reached(Reached::RestoreDiskFailed)
-            }
-            (Mishap::Rot { .. }, RestoreError::Plan(_)) => {
-                self.coverage.reached(Reached::RestoreRefusedDamage)
-            }
-            (_, RestoreError::Plan(_)) if matches!(restoration.goal, Goal::Beyond | Goal::BeforeFirst) => {
-                self.coverage.reached(Reached::RestoreAtNoPoint);
-            }
-            _ => {}
-        }
+        self.coverage.reached(reached);
         Ok(())
     }
 
