@@ -10,8 +10,8 @@ mod foreign;
 mod machine;
 mod meanwhile;
 mod run;
-mod stage;
-mod transfer;
+pub(crate) mod stage;
+pub(crate) mod transfer;
 
 pub use asked::Asked;
 pub use files::SimFiles;
