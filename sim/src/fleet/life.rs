@@ -49,6 +49,8 @@ pub struct Seat {
     pub troubles: u64,
     /// Every commit goes up.
     pub following: bool,
+    /// It has announced a slot, or come to follow.
+    pub owned: bool,
     /// It has said that it ended, and whether in order.
     pub stopped: bool,
     /// An end was asked for, when the application had gone through so many states.
@@ -119,6 +121,7 @@ impl Seat {
             watch: Watch::default(),
             troubles: 0,
             following: false,
+            owned: false,
             stopped: false,
             stop_asked: None,
             followed_at: None,

@@ -31,6 +31,8 @@ pub struct Copy {
     pub insists: bool,
     /// Its newest life was fenced.
     pub fenced: bool,
+    /// A life that had followed the place was told that it lost it, and has saved that.
+    pub knows_loss: bool,
     /// It is to be followed whenever its machine's daemon runs.
     pub wanted: bool,
     /// Its number in the life of the daemon that follows it.
@@ -125,6 +127,10 @@ impl PlaceModel {
         for (slot, writer, head) in self.mirror.take_applied() {
             let take_over = if writer == machine { take_over } else { self.copies[writer].take_over };
             let known = self.copied_until.filter(|until| writer == 1 && slot <= *until + KNOWN_TO_A_COPY);
+            // Who equals the head may continue it also after it was fenced.
+            if !self.copies[writer].knows_loss || take_over == TakeOver::IfIdentical {
+                self.ownership.was_not_told(writer);
+            }
             let writer = Writer { machine: writer, take_over, is_copy_of: known.map(|_| 0) };
             let since = self.copies[writer.machine].states_at_start;
             let states = &self.states[writer.machine];
@@ -151,6 +157,7 @@ impl Copy {
             take_over,
             insists: false,
             fenced: false,
+            knows_loss: false,
             wanted: false,
             seat: None,
             states_at_start: 0,

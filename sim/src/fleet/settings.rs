@@ -63,15 +63,18 @@ impl FleetSettings {
         };
         let databases = databases.unwrap_or(drawn).max(1);
         let deeds = 8 + draw.below_usize(if databases > 60 { 12 } else { 52 });
+        let memory_bytes = *draw.pick(&[3_000, 30_000, 64 << 20]);
         let (half, second) = (500_000, Duration::from_secs(1));
         FleetSettings {
             databases,
             deeds,
             pace_us: *draw.pick(&[5_000, 200_000, 2_000_000]),
             max_interval: *draw.pick(&[second / 200, second / 20, second, 60 * second]),
-            min_interval: *draw.pick(&[Duration::ZERO, Duration::ZERO, 10 * second]),
+            // A few pages every ten seconds would be no bound at all.
+            min_interval: *draw.pick(&[Duration::ZERO, Duration::ZERO, 10 * second])
+                * u32::from(memory_bytes > 30_000),
             max_changes: *draw.pick(&[0, 0, 10]),
-            memory_bytes: *draw.pick(&[3_000, 30_000, 64 << 20]),
+            memory_bytes,
             part_bytes: *draw.pick(&[4_000, 8 << 20]),
             checkpoint_pages: *draw.pick(&[8, 100, 1000]),
             wal_bytes_max: *draw.pick(&[60_000, 1 << 30]),

@@ -39,7 +39,7 @@ impl World<'_> {
             if machine == 0 || self.places.iter().any(|place| place.copies[machine].wanted) {
                 self.start_daemon(machine)?;
             }
-            if self.machines[machine].ending.is_none() && self.machines[machine].life.is_some() {
+            if self.machines[machine].life.is_some() {
                 for place in 0..self.places.len() {
                     self.add(machine, place)?;
                 }

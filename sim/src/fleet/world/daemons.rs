@@ -29,6 +29,10 @@ impl World<'_> {
 
     /// The daemon of a machine follows a place's database, if it is to be followed.
     pub(super) fn add(&mut self, machine: usize, place: usize) -> Checked {
+        // What begins while all of it ends is followed by the next life.
+        if self.machines[machine].ending.is_some() {
+            return Ok(());
+        }
         let model = &mut self.places[place];
         let copy = &mut model.copies[machine];
         let Some(life) = self.machines[machine].life.as_mut().filter(|_| copy.wanted && copy.seat.is_none()) else {

@@ -80,6 +80,8 @@ impl World<'_> {
     /// All commit at once: what any of them waits for does not depend on how many there are. That hints come, or that
     /// they do not, makes a second.
     fn nobody_starves(&mut self) -> Checked {
+        // What was on its way when the faults stopped may take all of the client's patience.
+        self.pass(Duration::from_secs(60))?;
         for place in 0..self.places.len() {
             let owner = self.owner(place);
             self.burst(place, owner, 1, 0);

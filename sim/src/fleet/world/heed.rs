@@ -17,6 +17,7 @@ impl World<'_> {
         match notice {
             Notice::Durable { txid, .. } => {
                 seat.watch.durable();
+                seat.owned = true;
                 let take_over = seat.take_over;
                 self.coverage.reached(Reached::Durable);
                 if machine == 1 {
@@ -27,9 +28,14 @@ impl World<'_> {
             Notice::Status(status) => {
                 seat.following = status == Status::Following;
                 seat.followed_at = Some(now).filter(|_| seat.following);
+                seat.owned |= seat.following;
+                let knows = status == Status::Fenced && seat.owned && seat.stop_asked.is_none();
                 match status {
                     Status::Following => self.places[place].copies[machine].fenced = false,
-                    Status::Fenced => self.places[place].copies[machine].fenced = true,
+                    Status::Fenced => {
+                        let copy = &mut self.places[place].copies[machine];
+                        (copy.fenced, copy.knows_loss) = (true, copy.knows_loss || knows);
+                    }
                     Status::Missing => self.coverage.reached(Reached::Missing),
                     _ => {}
                 }

@@ -131,9 +131,6 @@ impl World<'_> {
             self.plan(Duration::from_secs(1), Due::Add(machine, place));
             return Ok(());
         }
-        if self.machines[machine].ending.is_some() {
-            return Ok(());
-        }
         self.add(machine, place)
     }
 
@@ -188,9 +185,6 @@ impl World<'_> {
         }
         if let Some(database) = self.places[place].copies[1].database.as_mut().filter(|_| commits % 2 == 1) {
             database.close();
-        }
-        if self.machines[1].ending.is_some() {
-            return Ok(());
         }
         self.start_daemon(1)?;
         self.add(1, place)
