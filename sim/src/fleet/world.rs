@@ -18,6 +18,7 @@ use io_sim::network::{Answered, ClientId, Network};
 use io_sim::random::{Random, Stream};
 use io_sim::s3::SimS3;
 use io_sim::trace::Trace;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ struct Machine {
     /// Lives so far: what was planned for an earlier one does not happen.
     lives: u32,
     paused_until: Instant,
+    /// What came meanwhile.
+    held: VecDeque<Turn>,
     /// So late its timers come.
     slack: Duration,
     /// An orderly end was asked for; so long it stays down after it.
@@ -211,7 +214,10 @@ impl<'a> World<'a> {
         } else if let Some((_, due)) = self.queue.pop_due(now) {
             self.happen(due)?;
         } else if let Some((_, machine)) = wake {
-            self.hand(machine, Event::TimePassed)?;
+            match self.machines[machine].held.pop_front() {
+                Some(turn) => self.turn(machine, turn)?,
+                None => self.hand(machine, Event::TimePassed)?,
+            }
         }
         if self.happened() > HAPPENED_MAX {
             return Err(Violation::new(31, format!("more than {HAPPENED_MAX} events and commands")));
@@ -236,13 +242,19 @@ impl<'a> World<'a> {
                 if owner.life.is_none() || owner.lives != life {
                     return Ok(());
                 }
-                if self.clock.mono() < owner.paused_until {
-                    self.queue.push(owner.paused_until, Due::Of(machine, life, turn));
-                    return Ok(());
-                }
-                self.turn(machine, turn)
+                self.turn_or_hold(machine, turn)
             }
         }
+    }
+
+    /// A daemon that stands still gets to it later, in the same order.
+    fn turn_or_hold(&mut self, machine: usize, turn: Turn) -> Checked {
+        let owner = &mut self.machines[machine];
+        if self.clock.mono() < owner.paused_until || !owner.held.is_empty() {
+            owner.held.push_back(turn);
+            return Ok(());
+        }
+        self.turn(machine, turn)
     }
 
     fn plan(&mut self, after: Duration, due: Due) {
@@ -257,14 +269,16 @@ impl Machine {
             life: None,
             lives: 0,
             paused_until: Instant::default(),
+            held: VecDeque::new(),
             slack: Duration::ZERO,
             ending: None,
         }
     }
 
     fn wakes_at(&self) -> Option<Instant> {
-        let at = self.life.as_ref()?.wake_at?;
-        Some(at.after(self.slack).max(self.paused_until))
+        let timer = self.life.as_ref()?.wake_at.map(|at| at.after(self.slack));
+        let at = if self.held.is_empty() { timer? } else { Instant::default() };
+        Some(at.max(self.paused_until))
     }
 }
 

@@ -95,6 +95,7 @@ impl World<'_> {
     fn end_of_life(&mut self, machine: usize) -> Option<Life> {
         let mut life = self.machines[machine].life.take()?;
         self.machines[machine].ending = None;
+        self.machines[machine].held.clear();
         self.network.disconnect(life.client);
         self.happened += life.happened;
         for (number, seat) in life.seats.iter_mut().enumerate() {
@@ -246,13 +247,7 @@ impl World<'_> {
     pub(super) fn arrived(&mut self, answered: Answered) -> Checked {
         let is_asker = |m: &Machine| m.life.as_ref().is_some_and(|life| life.client == answered.client);
         let Some(machine) = self.machines.iter().position(is_asker) else { return Ok(()) };
-        let owner = &self.machines[machine];
-        if self.clock.mono() < owner.paused_until {
-            let due = Due::Of(machine, owner.lives, Turn::Receive(Box::new(answered)));
-            self.queue.push(owner.paused_until, due);
-            return Ok(());
-        }
-        self.receive(machine, answered)
+        self.turn_or_hold(machine, Turn::Receive(Box::new(answered)))
     }
 
     pub(super) fn receive(&mut self, machine: usize, answered: Answered) -> Checked {
