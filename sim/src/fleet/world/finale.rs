@@ -133,13 +133,7 @@ impl World<'_> {
                 self.kill_daemon(0);
                 self.plan(Duration::from_millis(100), Due::Start(0));
             } else {
-                let seats = self.life(0).seats.len();
-                self.machines[0].ending = Some(Duration::from_millis(100));
-                for number in 0..seats {
-                    if self.machines[0].life.is_some() {
-                        self.stop_seat(0, number)?;
-                    }
-                }
+                self.stop_daemon(0, Duration::from_millis(100))?;
             }
             self.pass(Duration::from_secs(3))?;
             let promise = if kill { Promise::OnePage } else { Promise::Nothing };

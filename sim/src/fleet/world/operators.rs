@@ -84,7 +84,7 @@ impl World<'_> {
         self.plan(down, Due::Start(machine));
     }
 
-    fn stop_daemon(&mut self, machine: usize, down: Duration) -> Checked {
+    pub(super) fn stop_daemon(&mut self, machine: usize, down: Duration) -> Checked {
         if self.machines[machine].life.is_none() {
             return Ok(());
         }
@@ -96,7 +96,8 @@ impl World<'_> {
                 self.stop_seat(machine, number)?;
             }
         }
-        Ok(())
+        // One without databases has ended.
+        if self.machines[machine].life.is_some() { self.drain(machine) } else { Ok(()) }
     }
 
     pub(super) fn stop_seat(&mut self, machine: usize, number: usize) -> Checked {
