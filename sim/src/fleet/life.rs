@@ -5,7 +5,7 @@ use super::source::{Source, Stager};
 use super::watch::Watch;
 use crate::world::Asked;
 use crate::world::transfer::{Transfer, Uploads};
-use engine::replicate::{Event, Fleet, Output, RequestId, SourceJob, StateJob, TakeOver};
+use engine::replicate::{Event, Fleet, Output, RequestId, SourceJob, StateJob};
 use engine::types::{Instant, Now};
 use io_sim::network::{self, ClientId};
 use std::collections::{BTreeMap, VecDeque};
@@ -29,8 +29,6 @@ pub struct Life {
 pub struct Seat {
     /// Which place.
     pub place: usize,
-    /// What this life was told of places that are another's.
-    pub take_over: TakeOver,
     /// Its end of the database.
     pub source: Source,
     /// Jobs for the source, and whether the first of them is on its way.
@@ -108,10 +106,9 @@ impl Life {
 
 impl Seat {
     /// Of a database that is added now.
-    pub fn new(place: usize, take_over: TakeOver) -> Seat {
+    pub fn new(place: usize) -> Seat {
         Seat {
             place,
-            take_over,
             source: Source::default(),
             jobs: Queue::default(),
             saves: Queue::default(),

@@ -26,8 +26,21 @@ pub struct Mirror {
     after: Option<Checksum>,
     /// What each slot restores to.
     pub contents: BTreeMap<Txid, Sha256>,
-    /// Slots that were folded and not asked for yet: number, machine, content of the slot before.
-    applied: Vec<(Txid, usize, Option<Sha256>)>,
+    /// Slots that were folded and not asked for yet.
+    applied: Vec<Applied>,
+}
+
+/// A slot as it was folded.
+#[derive(Clone, Copy, Debug)]
+pub struct Applied {
+    /// Which.
+    pub txid: Txid,
+    /// The machine that wrote it.
+    pub machine: usize,
+    /// And the life.
+    pub node: NodeId,
+    /// The content of the slot before.
+    pub head: Option<Sha256>,
 }
 
 impl Mirror {
@@ -57,8 +70,8 @@ impl Mirror {
         self.txid
     }
 
-    /// The slots since the last time: number, machine, content of the slot before.
-    pub fn take_applied(&mut self) -> Vec<(Txid, usize, Option<Sha256>)> {
+    /// The slots since the last time.
+    pub fn take_applied(&mut self) -> Vec<Applied> {
         std::mem::take(&mut self.applied)
     }
 
@@ -138,7 +151,7 @@ impl Mirror {
         (self.after, self.txid) = (Some(chain.after), Some(txid));
         self.contents.insert(txid, content);
         let Some(writer) = writer_of(chain.node) else { return wrong(10, "was written by nobody".into()) };
-        self.applied.push((txid, writer, head));
+        self.applied.push(Applied { txid, machine: writer, node: chain.node, head });
         // A claim that changes nothing need not be a state of the claimer's.
         let empty_claim = chain.claim && chain.before == Some(chain.after);
         if !states[writer].accept(content) && !empty_claim {

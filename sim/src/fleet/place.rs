@@ -1,7 +1,7 @@
 //! One place of the store: the databases that are replicated to it, on up to two machines, and the oracles that look at it.
 
 use super::database::Database;
-use super::mirror::Mirror;
+use super::mirror::{Applied, Mirror};
 use super::page::Version;
 use super::state::SavedState;
 use crate::oracle::manifest::Claimed;
@@ -23,8 +23,8 @@ pub struct Copy {
     pub database: Option<Database>,
     /// What its daemons have saved.
     pub saved: SavedState,
-    /// The ids of its daemons' lives.
-    pub own: Vec<NodeId>,
+    /// Its daemons' lives.
+    pub lives: Vec<WriterLife>,
     /// What the configuration says.
     pub take_over: TakeOver,
     /// An operator's word for one life.
@@ -37,14 +37,23 @@ pub struct Copy {
     pub wanted: bool,
     /// Its number in the life of the daemon that follows it.
     pub seat: Option<usize>,
-    /// States when this life began.
-    pub states_at_start: usize,
     /// What lives that are over asked of the store.
     pub asked: Asked,
     /// How many lives there were.
     pub starts: u64,
     /// Earlier images, for operators who want one back.
     pub kept: Vec<Vec<Version>>,
+}
+
+/// One life of a writer.
+#[derive(Clone, Copy, Debug)]
+pub struct WriterLife {
+    /// Its id.
+    pub node: NodeId,
+    /// The states that its database had gone through when it began.
+    pub states: usize,
+    /// What it was told of places that are another's.
+    pub take_over: TakeOver,
 }
 
 /// A place.
@@ -108,7 +117,7 @@ impl PlaceModel {
         second.wanted = true;
         if clones_state {
             second.saved = first.saved.clone();
-            self.copied.clone_from(&first.own);
+            self.copied = first.nodes().collect();
             self.copied_until = self.mirror.txid();
         }
         self.committed(1);
@@ -116,29 +125,35 @@ impl PlaceModel {
     }
 
     /// Properties 1, 5, 7, 9 and 10 at the moment of an announcement.
-    pub fn durable(&mut self, machine: usize, txid: Txid, take_over: TakeOver) -> Result<(), Violation> {
+    pub fn durable(&mut self, machine: usize, txid: Txid) -> Result<(), Violation> {
         let copies = &self.copies;
-        let writer_of = |node: NodeId| copies.iter().position(|copy| copy.own.contains(&node));
-        let mut own = copies[machine].own.clone();
+        let writer_of = |node: NodeId| copies.iter().position(|copy| copy.nodes().any(|own| own == node));
+        let mut own: Vec<NodeId> = copies[machine].nodes().collect();
         if machine == 1 {
             own.extend(&self.copied);
         }
         self.mirror.announced(txid, &own, &mut self.states, &writer_of)?;
-        for (slot, writer, head) in self.mirror.take_applied() {
-            let take_over = if writer == machine { take_over } else { self.copies[writer].take_over };
-            let known = self.copied_until.filter(|until| writer == 1 && slot <= *until + KNOWN_TO_A_COPY);
-            // Who equals the head may continue it also after it was fenced.
-            if !self.copies[writer].knows_loss || take_over == TakeOver::IfIdentical {
-                self.ownership.was_not_told(writer);
-            }
-            let writer = Writer { machine: writer, take_over, is_copy_of: known.map(|_| 0) };
-            let since = self.copies[writer.machine].states_at_start;
-            let states = &self.states[writer.machine];
-            self.ownership.slot(slot, writer, head, |head| states.was_since(since, head))?;
+        for applied in self.mirror.take_applied() {
+            self.owns(applied)?;
         }
         self.ownership.announced(machine);
         self.announced.insert(txid);
         Ok(())
+    }
+
+    /// A slot counts: was its writer allowed to write it?
+    fn owns(&mut self, applied: Applied) -> Result<(), Violation> {
+        let Applied { txid, machine, node, head } = applied;
+        let copy = &self.copies[machine];
+        let life = copy.lives.iter().find(|life| life.node == node).expect("a life of this machine");
+        // Who equals the head may continue it also after it was fenced.
+        if !copy.knows_loss || life.take_over == TakeOver::IfIdentical {
+            self.ownership.was_not_told(machine);
+        }
+        let known = self.copied_until.filter(|until| machine == 1 && txid <= *until + KNOWN_TO_A_COPY);
+        let writer = Writer { machine, take_over: life.take_over, is_copy_of: known.map(|_| 0) };
+        let states = &self.states[machine];
+        self.ownership.slot(txid, writer, head, |head| states.was_since(life.states, head))
     }
 
     /// Whether the store holds what this machine's database is.
@@ -149,18 +164,22 @@ impl PlaceModel {
 }
 
 impl Copy {
+    /// The ids of its daemons' lives.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.lives.iter().map(|life| life.node)
+    }
+
     fn new(database: Option<Database>, take_over: TakeOver) -> Copy {
         Copy {
             database,
             saved: SavedState::default(),
-            own: Vec::new(),
+            lives: Vec::new(),
             take_over,
             insists: false,
             fenced: false,
             knows_loss: false,
             wanted: false,
             seat: None,
-            states_at_start: 0,
             asked: Asked::default(),
             starts: 0,
             kept: Vec::new(),

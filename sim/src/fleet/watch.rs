@@ -24,12 +24,16 @@ pub struct Watch {
     pub listed_at: Option<Now>,
     /// A key to which nothing may be written before then, because the store said so.
     throttled: Option<(String, Instant)>,
+    /// The object whose write failed, how often in a row, and when the last time.
+    unwritten: Option<(String, u32, Instant)>,
     /// Failures in a row, and when the first came.
     failures: Option<(Instant, u32)>,
     /// It has looked since it was opened: from then on slots come of what was looked at.
     follows: bool,
     /// The newest slot that was encoded since, and when first.
     slot: Option<(Txid, Instant)>,
+    /// The object that goes up in parts.
+    staged: String,
     /// Page bytes of the slot under way.
     slot_bytes: u64,
     stops: bool,
@@ -44,7 +48,7 @@ struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     List,
-    /// An object under this key, or one that was staged.
+    /// An object under this key.
     Write(String),
     Other,
 }
@@ -58,7 +62,11 @@ impl Watch {
     /// A job is asked of the source.
     pub fn job(&mut self, settings: &FleetSettings, now: Instant, job: &SourceJob) -> Checked {
         match job {
-            SourceJob::Open { .. } => (self.follows, self.slot, self.slot_bytes) = (false, None, 0),
+            SourceJob::Open { .. } => {
+                (self.follows, self.slot, self.slot_bytes) = (false, None, 0);
+                // What is sent after a comparison may be something else under the same key.
+                (self.throttled, self.unwritten) = (None, None);
+            }
             SourceJob::Look { bytes_max, .. } => {
                 self.follows = true;
                 if bytes_max + self.slot_bytes > settings.memory_bytes {
@@ -88,16 +96,20 @@ impl Watch {
             StoreRequest::Put { key, condition: Condition::IfAbsent, .. } if key.ends_with(".ltx") => {
                 Kind::Write(key.clone())
             }
-            StoreRequest::Complete { .. } => Kind::Write(String::new()),
-            StoreRequest::Stage { header, .. } if self.follows => {
-                self.slot_bytes = 0;
-                self.starts_slot(settings, now.mono, header.txids().max())?;
+            StoreRequest::Complete { .. } => Kind::Write(self.staged.clone()),
+            StoreRequest::Stage { header, key, .. } => {
+                self.staged.clone_from(key);
+                if self.follows {
+                    self.slot_bytes = 0;
+                    self.starts_slot(settings, now.mono, header.txids().max())?;
+                }
                 Kind::Other
             }
             _ => Kind::Other,
         };
         if let Kind::Write(key) = &kind {
             self.builds_on_fresh(settings, now)?;
+            self.paused_enough(key, now.mono)?;
             if let Some((throttled, until)) = self.throttled.take_if(|(k, _)| k == key)
                 && now.mono < until
             {
@@ -116,7 +128,7 @@ impl Watch {
         let Some(asked) = self.asked.remove(&id) else { return Ok(()) };
         match (result, asked.kind) {
             (Ok(_), kind) => {
-                self.failures = None;
+                (self.failures, self.unwritten) = (None, None);
                 if kind == Kind::List {
                     self.listed_at = Some(asked.at);
                 }
@@ -132,10 +144,15 @@ impl Watch {
             }
             (Err(StoreError::Refused | StoreError::Missing | StoreError::Conflict), _) => return Ok(()),
             (Err(StoreError::Throttled { retry_after }), Kind::Write(key)) => {
+                self.write_failed(&key, now.mono);
                 let floor = retry_after.unwrap_or(Duration::from_secs(1)).min(RETRY_AFTER_MAX);
                 self.throttled = Some((key, now.mono.after(floor)));
             }
-            (Err(StoreError::Ambiguous(_)), Kind::Write(_)) => self.unproven = Some(asked.at),
+            (Err(StoreError::Ambiguous(_)), Kind::Write(key)) => {
+                self.write_failed(&key, now.mono);
+                self.unproven = Some(asked.at);
+            }
+            (Err(_), Kind::Write(key)) => self.write_failed(&key, now.mono),
             _ => {}
         }
         let (since, failures) = self.failures.get_or_insert((now.mono, 0));
@@ -153,6 +170,24 @@ impl Watch {
         if self.seen.len() > SEEN_MAX {
             self.seen.pop_front();
         }
+    }
+
+    fn write_failed(&mut self, key: &str, now: Instant) {
+        let before = self.unwritten.take().filter(|(unwritten, ..)| unwritten == key).map_or(0, |(_, n, _)| n);
+        self.unwritten = Some((key.to_owned(), before + 1, now));
+    }
+
+    /// Pauses between the attempts at one object grow: at least by half of what they double to.
+    fn paused_enough(&self, key: &str, now: Instant) -> Checked {
+        let Some((_, failures, at)) = self.unwritten.as_ref().filter(|(unwritten, ..)| unwritten == key) else {
+            return Ok(());
+        };
+        let pause = FIRST_PAUSE * (1 << (failures - 1).min(DOUBLINGS_MAX));
+        if now.since(*at) < pause {
+            let message = format!("{key} is sent again {:?} after failure {failures}", now.since(*at));
+            return Err(Violation::new(31, message));
+        }
+        Ok(())
     }
 
     fn starts_slot(&mut self, settings: &FleetSettings, now: Instant, txid: Txid) -> Checked {
@@ -204,6 +239,9 @@ const UNDER_WAY_MAX: usize = 6;
 const SEEN_MAX: usize = 4;
 /// No store's word counts for longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
+/// The shortest pause after one failure, and how often it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const DOUBLINGS_MAX: u32 = 8;
 /// So many failures may come while pauses still are short.
 const FAILURES_QUICK: u32 = 24;
 /// From then on each takes at least this long: a fraction of the longest pause.

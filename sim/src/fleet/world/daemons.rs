@@ -1,6 +1,7 @@
 //! Daemons come and go, and what they want is carried out.
 
 use super::*;
+use crate::fleet::place::WriterLife;
 use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
@@ -40,13 +41,13 @@ impl World<'_> {
         };
         let take_over = if std::mem::take(&mut copy.insists) { TakeOver::Insist } else { copy.take_over };
         let node = NodeId::new(self.engine.next_u64() | 1).expect("not zero");
-        copy.own.push(node);
+        let states = model.states[machine].len();
+        copy.lives.push(WriterLife { node, states, take_over });
         copy.starts += 1;
         copy.fenced = false;
         copy.seat = Some(life.seats.len());
-        copy.states_at_start = model.states[machine].len();
         let id = SourceId(u32::try_from(life.seats.len()).expect("thousands"));
-        life.seats.push(Seat::new(place, take_over));
+        life.seats.push(Seat::new(place));
         let config = self.config(machine, place, node, take_over);
         self.hand(machine, Event::Added(id, Box::new(config)))
     }
@@ -200,7 +201,7 @@ impl World<'_> {
         &mut self,
         machine: usize,
         number: usize,
-        transfer: Transfer<super::super::source::Stager>,
+        transfer: Transfer<crate::fleet::source::Stager>,
         next: Next,
     ) -> Checked {
         match next {

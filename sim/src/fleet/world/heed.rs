@@ -18,12 +18,11 @@ impl World<'_> {
             Notice::Durable { txid, .. } => {
                 seat.watch.durable();
                 seat.owned = true;
-                let take_over = seat.take_over;
                 self.coverage.reached(Reached::Durable);
                 if machine == 1 {
                     self.coverage.reached(Reached::TakenOver);
                 }
-                self.places[place].durable(machine, txid, take_over)?;
+                self.places[place].durable(machine, txid)?;
             }
             Notice::Status(status) => {
                 seat.following = status == Status::Following;
