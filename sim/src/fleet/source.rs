@@ -283,6 +283,10 @@ fn survey(database: &Database, files: &Files, as_of: Option<WalSpan>) -> Surveye
         if at == log.frames().len() {
             return Some((log.end(), sums.clone()));
         }
+        // From a pin that reads the file alone nobody can read on: the log may begin anew.
+        if pin_now(files).on_database {
+            return None;
+        }
         let pages = at.checked_sub(1).and_then(|last| log.frames()[last].commit)?;
         let image = (1..=pages).map(|pgno| files.read_at(pgno, at, 0));
         let exact = files.attempted <= at || !relies_on_the_file(files, at, pages);
