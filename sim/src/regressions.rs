@@ -90,8 +90,8 @@ impl std::error::Error for RegressionError {}
 #[cfg(test)]
 mod tests {
     use super::Regression;
-    use crate::profile::{AnyPlan, Profile};
     use crate::plan::{Operation, Plan, Step};
+    use crate::profile::{AnyPlan, Profile};
 
     #[test]
     fn regression_is_a_cause_a_seed_and_perhaps_a_plan() {

@@ -292,7 +292,8 @@ fn regress(mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
     let mut failed = 0;
     for regression in &regressions {
         let profile = regression.profile;
-        let outcome = profile.run(&regression.plan(), regression.seed, Options { mutant, keep_events: LAST_EVENTS });
+        let outcome =
+            profile.run(&regression.plan(), regression.seed, Options { mutant, keep_events: LAST_EVENTS });
         println!("{}: {}", regression.name, outcome.line());
         if outcome.violation.is_some() {
             println!("its cause was: {}", regression.cause);

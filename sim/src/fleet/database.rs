@@ -80,7 +80,8 @@ impl Database {
     pub fn copy(&self, machine: u64) -> Option<Database> {
         let image = self.image()?.pages().to_vec();
         let versions = machine << 40 | self.versions & 0xff_ffff_ffff;
-        let mut copy = Database { versions, files: None, pin: None, files_made: machine << 32, ..self.clone() };
+        let mut copy =
+            Database { versions, files: None, pin: None, files_made: machine << 32, ..self.clone() };
         copy.place_file(image);
         Some(copy)
     }
@@ -100,7 +101,8 @@ impl Database {
         self.files_made += 1;
         let id = FileId { inode: self.files_made, born_ns: Some(1) };
         let image = Image::new(file.clone());
-        self.files = Some(Files { id, log: Log::new(self.page_size), backfilled: 0, attempted: 0, file, image });
+        self.files =
+            Some(Files { id, log: Log::new(self.page_size), backfilled: 0, attempted: 0, file, image });
     }
 
     /// A new database under the same name.
@@ -114,14 +116,16 @@ impl Database {
         let Some(files) = &self.files else { return };
         let (old, size) = (files.image.len(), transaction.size.max(1));
         let grown = if transaction.fills_growth { old + 1..=size } else { size.max(old + 1)..=size };
-        let mut pages: Vec<u32> = transaction.pages.iter().copied().filter(|p| (1..=size).contains(p)).collect();
+        let mut pages: Vec<u32> =
+            transaction.pages.iter().copied().filter(|p| (1..=size).contains(p)).collect();
         pages.extend(grown);
         pages.sort_unstable();
         pages.dedup();
         if pages.is_empty() {
             pages.push(1);
         }
-        let written: Vec<(u32, Version)> = pages.into_iter().map(|pgno| (pgno, self.next_version())).collect();
+        let written: Vec<(u32, Version)> =
+            pages.into_iter().map(|pgno| (pgno, self.next_version())).collect();
         let (place, full, pin) = (self.place, self.full, self.pin);
         let files = self.files.as_mut().expect("seen above");
         let copied = files.backfilled == files.log.frames().len() && files.backfilled > 0;
@@ -240,7 +244,11 @@ impl Files {
     }
 
     fn restart(&mut self, draw: &mut Random, empty: bool) {
-        if empty { self.log.truncate(draw) } else { self.log.restart(draw) }
+        if empty {
+            self.log.truncate(draw)
+        } else {
+            self.log.restart(draw)
+        }
         (self.backfilled, self.attempted) = (0, 0);
     }
 }

@@ -17,7 +17,7 @@ pub struct Life {
     /// Its databases, in the order in which they were added.
     pub seats: Vec<Seat>,
     /// Requests under way: whose, and how far.
-    pub transfers: BTreeMap<network::RequestId, (usize, Transfer<Stager>)>,
+    pub(super) transfers: BTreeMap<network::RequestId, (usize, Transfer<Stager>)>,
     /// When the engine wants to look at the clock.
     pub wake_at: Option<Instant>,
     /// Events that it took and commands that it gave.
@@ -36,7 +36,7 @@ pub struct Seat {
     /// Jobs for the local state.
     pub saves: Queue<(RequestId, StateJob)>,
     /// Objects that are being encoded into parts.
-    pub encoding: VecDeque<Transfer<Stager>>,
+    pub(super) encoding: VecDeque<Transfer<Stager>>,
     /// Objects in parts that are staged.
     pub uploads: Uploads,
     /// What it asked of the store.

@@ -86,7 +86,8 @@ impl Log {
         let writer = self.writer.as_mut().expect("made above");
         let offset = writer.next_offset();
         let page_bytes = self.page_size.into_inner() as usize;
-        let (mut out, mut buffer) = (Vec::with_capacity(pages.len() * (page_bytes + 24)), vec![0; page_bytes]);
+        let (mut out, mut buffer) =
+            (Vec::with_capacity(pages.len() * (page_bytes + 24)), vec![0; page_bytes]);
         for (i, (pgno, version)) in pages.iter().copied().enumerate() {
             buffer.fill(0);
             page::write(database, pgno, version, &mut buffer);

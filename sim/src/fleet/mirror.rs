@@ -133,7 +133,8 @@ impl Mirror {
         states: &mut [States],
         writer_of: &dyn Fn(NodeId) -> Option<usize>,
     ) -> Result<(), Violation> {
-        let wrong = |property, message: String| Err(Violation::new(property, format!("slot {txid} {message}")));
+        let wrong =
+            |property, message: String| Err(Violation::new(property, format!("slot {txid} {message}")));
         let Some(chain) = object.header.chain() else { return wrong(7, "is not tagged".into()) };
         let head = self.txid.and_then(|txid| self.contents.get(&txid)).copied();
         if chain.before.is_none() {

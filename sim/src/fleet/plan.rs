@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are named as what they count")]
 pub enum Deed {
     /// An application commits again and again.
     Burst { database: u64, commits: u32, gap_us: u64 },
@@ -110,9 +111,7 @@ fn step(draw: &mut Random, settings: &FleetSettings) -> FleetStep {
             let ppm = draw.below(u64::from(process.wall_drift_ppm_max)) as u32;
             Deed::Drift { machine, fast: draw.ppm(HALF), ppm }
         }
-        89..94 if settings.second_writers => {
-            Deed::StartSecond { database, commits: draw.below(4) as u32 }
-        }
+        89..94 if settings.second_writers => Deed::StartSecond { database, commits: draw.below(4) as u32 },
         94..100 if settings.second_writers => {
             Deed::SecondBurst { database, commits: 1 + draw.below(5) as u32, gap_us: draw.below(50_000) }
         }

@@ -78,7 +78,12 @@ impl Source {
     }
 
     /// Encodes all of it.
-    pub fn step(&self, database: &Database, stager: &mut Stager, out: &mut Vec<u8>) -> Result<Progress, SourceError> {
+    pub fn step(
+        &self,
+        database: &Database,
+        stager: &mut Stager,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, SourceError> {
         let pages = stager.pages.take().expect("a stager ends once");
         let body = self.encode(database, &stager.header, &pages, stager.anchor)?;
         let staged = Staged { sha256: Sha256::of(&body), size_bytes: body.len() as u64 };
@@ -135,8 +140,8 @@ impl Source {
         let files = database.files.as_ref().expect("usable");
         let (end, pin) = (files.log.end(), pin_now(files));
         let nothing_new = from.salts == end.salts && from.frames == end.frames;
-        let tail = (!nothing_new && end.frames > 0)
-            .then(|| tail(database, files, from, pages_before, bytes_max));
+        let tail =
+            (!nothing_new && end.frames > 0).then(|| tail(database, files, from, pages_before, bytes_max));
         let in_memory = |tail: &Tail| tail.pages.values().all(|p| matches!(p.place, TailPlace::Memory(_)));
         let whole = tail.as_ref().is_none_or(|tail| tail.end == end && in_memory(tail));
         let handed_over = hand_over != HandOver::Never && whole;
@@ -216,7 +221,8 @@ fn tail(database: &Database, files: &Files, from: WalPosition, pages_before: u32
     let complete = end.position == log.end();
     let copied = if complete { files.backfilled } else { 0 };
     let frames = end.position.frames as usize;
-    let missing: Vec<Pgno> = gathered.missing_growth(pages_before).chain(gathered.regrown(pages_before)).collect();
+    let missing: Vec<Pgno> =
+        gathered.missing_growth(pages_before).chain(gathered.regrown(pages_before)).collect();
     let fits = (gathered.pages().count() + missing.len()) as u64 * page_bytes <= bytes_max;
     let kept = |page: Bytes, elsewhere: TailPlace| if fits { TailPlace::Memory(page) } else { elsewhere };
     let mut pages: BTreeMap<Pgno, TailPage> = gathered

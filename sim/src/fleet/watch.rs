@@ -70,7 +70,8 @@ impl Watch {
             SourceJob::Look { bytes_max, .. } => {
                 self.follows = true;
                 if bytes_max + self.slot_bytes > settings.memory_bytes {
-                    let message = format!("a look for {bytes_max} bytes beside a slot of {}", self.slot_bytes);
+                    let message =
+                        format!("a look for {bytes_max} bytes beside a slot of {}", self.slot_bytes);
                     return Err(Violation::new(24, message));
                 }
             }
@@ -90,7 +91,13 @@ impl Watch {
     }
 
     /// A request is asked of the store.
-    pub fn request(&mut self, settings: &FleetSettings, now: Now, id: RequestId, request: &StoreRequest) -> Checked {
+    pub fn request(
+        &mut self,
+        settings: &FleetSettings,
+        now: Now,
+        id: RequestId,
+        request: &StoreRequest,
+    ) -> Checked {
         let kind = match request {
             StoreRequest::List { .. } => Kind::List,
             StoreRequest::Put { key, condition: Condition::IfAbsent, .. } if key.ends_with(".ltx") => {
@@ -113,7 +120,10 @@ impl Watch {
             if let Some((throttled, until)) = self.throttled.take_if(|(k, _)| k == key)
                 && now.mono < until
             {
-                return Err(Violation::new(31, format!("{throttled} was sent before the store's Retry-After")));
+                return Err(Violation::new(
+                    31,
+                    format!("{throttled} was sent before the store's Retry-After"),
+                ));
             }
         }
         self.asked.insert(id, Asked { at: now, kind });
@@ -134,7 +144,9 @@ impl Watch {
                 }
                 match kind {
                     Kind::List | Kind::Write(_) => self.saw(asked.at),
-                    Kind::Other => self.unproven.take_if(|_| is_read(result)).into_iter().for_each(|at| self.saw(at)),
+                    Kind::Other => {
+                        self.unproven.take_if(|_| is_read(result)).into_iter().for_each(|at| self.saw(at))
+                    }
                 }
                 return Ok(());
             }
@@ -173,13 +185,15 @@ impl Watch {
     }
 
     fn write_failed(&mut self, key: &str, now: Instant) {
-        let before = self.unwritten.take().filter(|(unwritten, ..)| unwritten == key).map_or(0, |(_, n, _)| n);
+        let before =
+            self.unwritten.take().filter(|(unwritten, ..)| unwritten == key).map_or(0, |(_, n, _)| n);
         self.unwritten = Some((key.to_owned(), before + 1, now));
     }
 
     /// Pauses between the attempts at one object grow: at least by half of what they double to.
     fn paused_enough(&self, key: &str, now: Instant) -> Checked {
-        let Some((_, failures, at)) = self.unwritten.as_ref().filter(|(unwritten, ..)| unwritten == key) else {
+        let Some((_, failures, at)) = self.unwritten.as_ref().filter(|(unwritten, ..)| unwritten == key)
+        else {
             return Ok(());
         };
         let pause = FIRST_PAUSE * (1 << (failures - 1).min(DOUBLINGS_MAX));

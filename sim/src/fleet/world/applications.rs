@@ -33,13 +33,16 @@ impl World<'_> {
         };
         let count = 1 + work.below(5);
         let pages = (0..count).map(|_| 1 + work.below(u64::from(size)) as u32).collect();
-        let transaction = Transaction { pages, size, fills_growth: true, rolled_back: work.ppm(ROLLED_BACK_PPM) };
+        let transaction =
+            Transaction { pages, size, fills_growth: true, rolled_back: work.ppm(ROLLED_BACK_PPM) };
         self.transact(place, machine, &transaction);
     }
 
     pub(super) fn transact(&mut self, place: usize, machine: usize, transaction: &Transaction) {
         let model = &mut self.places[place];
-        let Some(database) = model.copies[machine].database.as_mut().filter(|d| d.files.is_some()) else { return };
+        let Some(database) = model.copies[machine].database.as_mut().filter(|d| d.files.is_some()) else {
+            return;
+        };
         database.commit(transaction, &mut self.work);
         let frames = database.files.as_ref().map_or(0, |files| files.log.frames().len());
         // As `wal_autocheckpoint` does; of every third application it is switched off.
@@ -90,7 +93,8 @@ impl World<'_> {
     }
 
     pub(super) fn checkpoint(&mut self, place: usize, truncate: bool) {
-        let Some(database) = self.places[place].copies[0].database.as_mut().filter(|d| d.files.is_some()) else {
+        let Some(database) = self.places[place].copies[0].database.as_mut().filter(|d| d.files.is_some())
+        else {
             return;
         };
         let followed = database.pin.is_some();

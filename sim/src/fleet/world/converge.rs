@@ -87,7 +87,9 @@ impl World<'_> {
     }
 
     pub(super) fn follows_quietly(&self, place: usize, machine: usize) -> bool {
-        let (Some(seat), Some(life)) = (self.places[place].copies[machine].seat, &self.machines[machine].life) else {
+        let (Some(seat), Some(life)) =
+            (self.places[place].copies[machine].seat, &self.machines[machine].life)
+        else {
             return false;
         };
         let seat = &life.seats[seat];
@@ -100,7 +102,10 @@ impl World<'_> {
             let copy = &model.copies[machine];
             let (fenced, followed, stored) =
                 (copy.fenced, self.follows_quietly(place, machine), model.is_stored(machine));
-            format!("machine {machine}: wanted {}, fenced {fenced}, followed {followed}, stored {stored}", copy.wanted)
+            format!(
+                "machine {machine}: wanted {}, fenced {fenced}, followed {followed}, stored {stored}",
+                copy.wanted
+            )
         };
         let all: Vec<String> = (0..MACHINES).map(text).collect();
         format!("place {place} is not in the store after {CONVERGE:?}; {}", all.join("; "))

@@ -5,9 +5,7 @@ use crate::fleet::place::WriterLife;
 use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
-use engine::replicate::{
-    Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, StoreRequest,
-};
+use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, StoreRequest};
 use engine::store::StoreError;
 use engine::types::NodeId;
 
@@ -36,7 +34,8 @@ impl World<'_> {
         }
         let model = &mut self.places[place];
         let copy = &mut model.copies[machine];
-        let Some(life) = self.machines[machine].life.as_mut().filter(|_| copy.wanted && copy.seat.is_none()) else {
+        let Some(life) = self.machines[machine].life.as_mut().filter(|_| copy.wanted && copy.seat.is_none())
+        else {
             return Ok(());
         };
         let take_over = if std::mem::take(&mut copy.insists) { TakeOver::Insist } else { copy.take_over };

@@ -31,7 +31,8 @@ impl World<'_> {
             let content = self.image_of(place, &database)?.digest();
             let wanted = if target == Target::Latest { newest } else { txid };
             if model.mirror.contents.get(&wanted) != Some(&content) || txid < wanted {
-                let message = format!("{target:?} of place {place} restores to something else than announced");
+                let message =
+                    format!("{target:?} of place {place} restores to something else than announced");
                 return Err(Violation::new(4, message));
             }
         }
@@ -118,7 +119,8 @@ impl World<'_> {
             // Timers come late, so that a day's listing may come with the next day.
             let expected = days * 4 / 5..=days * 17 / 16 + 2;
             if !expected.contains(&lists) || requests > lists + rewrites || rewrites > lists {
-                let message = format!("{days} days without a commit, place {place}: from {before:?} to {after:?}");
+                let message =
+                    format!("{days} days without a commit, place {place}: from {before:?} to {after:?}");
                 return Err(Violation::new(31, message));
             }
         }
@@ -142,7 +144,8 @@ impl World<'_> {
                     continue;
                 }
                 if !self.follows_quietly(place, 0) {
-                    let message = format!("three seconds after a restart (kill: {kill}) place {place} is not followed");
+                    let message =
+                        format!("three seconds after a restart (kill: {kill}) place {place} is not followed");
                     return Err(Violation::new(29, message));
                 }
                 let seat = self.places[place].copies[0].seat.expect("followed");

@@ -11,7 +11,9 @@ impl World<'_> {
         let now = self.machines[machine].clock.now();
         let seat = self.seat(machine, number);
         let place = seat.place;
-        if let Notice::Store { .. } | Notice::Source { .. } | Notice::State { .. } | Notice::Corrupt { .. } = &notice {
+        if let Notice::Store { .. } | Notice::Source { .. } | Notice::State { .. } | Notice::Corrupt { .. } =
+            &notice
+        {
             seat.troubles += 1;
         }
         match notice {
@@ -95,7 +97,8 @@ impl World<'_> {
                 return Err(Violation::new(6, format!("{} was written over", change.key)));
             } else if change.kind == ChangeKind::Deleted {
                 // A claim that came too late is taken away again before it counts.
-                let counts = slot(name).is_none_or(|txid| place.mirror.txid().is_some_and(|newest| txid <= newest));
+                let counts =
+                    slot(name).is_none_or(|txid| place.mirror.txid().is_some_and(|newest| txid <= newest));
                 if counts {
                     return Err(Violation::new(8, format!("{} was deleted", change.key)));
                 }

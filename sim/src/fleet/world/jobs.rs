@@ -35,7 +35,8 @@ impl World<'_> {
         let numbers =
             [("machine", machine as u64), ("seat", number as u64), ("id", id.get()), ("failed", failed)];
         self.trace.record("job", name, &numbers, &[]);
-        let late = self.delays.ppm(ANSWERED_LATE_PPM).then(|| Duration::from_micros(self.delays.below(3_000)));
+        let late =
+            self.delays.ppm(ANSWERED_LATE_PPM).then(|| Duration::from_micros(self.delays.below(3_000)));
         if plans {
             // Answers come in the order of the jobs.
             let after = late.unwrap_or_default() + Duration::from_micros(1 + self.delays.below(400));

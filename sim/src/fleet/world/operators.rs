@@ -113,7 +113,8 @@ impl World<'_> {
     }
 
     fn stop_one(&mut self, place: usize, down: Duration) -> Checked {
-        let Some(number) = self.places[place].copies[0].seat.filter(|_| self.machines[0].life.is_some()) else {
+        let Some(number) = self.places[place].copies[0].seat.filter(|_| self.machines[0].life.is_some())
+        else {
             return Ok(());
         };
         self.coverage.reached(Reached::StoppedOne);
@@ -145,7 +146,9 @@ impl World<'_> {
     pub(super) fn recreated(&mut self, place: usize) -> Checked {
         let pages = 1 + self.work.below(20) as u32;
         let model = &mut self.places[place];
-        let Some(database) = model.copies[0].database.as_mut().filter(|d| d.files.is_none()) else { return Ok(()) };
+        let Some(database) = model.copies[0].database.as_mut().filter(|d| d.files.is_none()) else {
+            return Ok(());
+        };
         database.recreate(pages);
         model.committed(0);
         self.coverage.reached(Reached::Recreated);
