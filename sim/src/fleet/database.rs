@@ -111,6 +111,11 @@ impl Database {
         self.place_file(file);
     }
 
+    /// Whether there are frames in the log.
+    pub fn is_written(&self) -> bool {
+        self.files.as_ref().is_some_and(|files| !files.log.frames().is_empty())
+    }
+
     /// The application commits.
     pub fn commit(&mut self, transaction: &Transaction, draw: &mut Random) {
         let Some(files) = &self.files else { return };

@@ -85,8 +85,15 @@ impl World<'_> {
     }
 
     pub(super) fn grow(&mut self, place: usize) {
-        let database = self.places[place].copies[0].database.as_ref();
-        let old = database.and_then(Database::image).map_or(0, |image| image.len());
+        // With frames of those pages in the log, from before they were cut off, a checkpoint would change what is read.
+        let Some(database) = self.places[place].copies[0].database.as_mut().filter(|d| d.files.is_some())
+        else {
+            return;
+        };
+        if database.is_written() && !database.truncate(&mut self.work) {
+            return;
+        }
+        let old = database.image().map_or(0, |image| image.len());
         let size = old + 1 + self.work.below(PAGES_MAX) as u32;
         self.transact(place, 0, &Transaction { pages: vec![1], size, ..Transaction::default() });
         self.coverage.reached(Reached::GrewWithoutFrames);
