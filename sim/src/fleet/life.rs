@@ -53,8 +53,6 @@ pub struct Seat {
     pub stopped: bool,
     /// An end was asked for, when the application had gone through so many states.
     pub stop_asked: Option<usize>,
-    /// Since when it follows.
-    pub followed_at: Option<Now>,
 }
 
 /// Things that are done one after the other.
@@ -121,7 +119,6 @@ impl Seat {
             owned: false,
             stopped: false,
             stop_asked: None,
-            followed_at: None,
         }
     }
 }

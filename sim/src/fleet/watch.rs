@@ -20,8 +20,6 @@ pub struct Watch {
     seen: VecDeque<Now>,
     /// A write of which only a read can tell whether it is there.
     unproven: Option<Now>,
-    /// When the place was listed last.
-    pub listed_at: Option<Now>,
     /// A key to which nothing may be written before then, because the store said so.
     throttled: Option<(String, Instant)>,
     /// The object whose write failed, how often in a row, and when the last time.
@@ -139,9 +137,6 @@ impl Watch {
         match (result, asked.kind) {
             (Ok(_), kind) => {
                 (self.failures, self.unwritten) = (None, None);
-                if kind == Kind::List {
-                    self.listed_at = Some(asked.at);
-                }
                 match kind {
                     Kind::List | Kind::Write(_) => self.saw(asked.at),
                     Kind::Other => {

@@ -8,7 +8,6 @@ use io_sim::s3::ChangeKind;
 
 impl World<'_> {
     pub(super) fn heard(&mut self, machine: usize, number: usize, notice: Notice) -> Checked {
-        let now = self.machines[machine].clock.now();
         let seat = self.seat(machine, number);
         let place = seat.place;
         if let Notice::Store { .. } | Notice::Source { .. } | Notice::State { .. } | Notice::Corrupt { .. } =
@@ -28,7 +27,6 @@ impl World<'_> {
             }
             Notice::Status(status) => {
                 seat.following = status == Status::Following;
-                seat.followed_at = Some(now).filter(|_| seat.following);
                 seat.owned |= seat.following;
                 let knows = status == Status::Fenced && seat.owned && seat.stop_asked.is_none();
                 match status {
