@@ -121,6 +121,22 @@ pub enum Reached {
     RestoreRefusedDamage,
     /// A restore listed again, because an object was not there.
     RestoreListedAgain,
+    /// A fleet of at least a hundred databases.
+    Hundreds,
+    /// A database was added to a running daemon.
+    AddedOne,
+    /// One database of many was stopped.
+    StoppedOne,
+    /// A database was deleted and created anew.
+    Recreated,
+    /// All machines slept.
+    Slept,
+    /// A week or more passed without a commit.
+    IdleWeek,
+    /// Days passed without a commit, and what was asked for was counted.
+    IdleDays,
+    /// A hint that files changed did not come.
+    HintLost,
 }
 
 /// How often each was reached.
@@ -189,6 +205,43 @@ pub const REQUIRED: &[Reached] = &[
     Reached::RestoreListedAgain,
 ];
 
+/// What a batch of some hundred seeds must reach of fleets.
+pub const REQUIRED_OF_FLEETS: &[Reached] = &[
+    Reached::Commit,
+    Reached::Durable,
+    Reached::DaemonKilled,
+    Reached::PowerCut,
+    Reached::RolledBack,
+    Reached::StoreAhead,
+    Reached::Ambiguous,
+    Reached::Refused,
+    Reached::Adopted,
+    Reached::LogGone,
+    Reached::Staged,
+    Reached::ForeignTruncate,
+    Reached::Outage,
+    Reached::Shrank,
+    Reached::Fenced,
+    Reached::TakenOver,
+    Reached::Stopped,
+    Reached::LogLetGo,
+    Reached::Replaced,
+    Reached::Missing,
+    Reached::GrewWithoutFrames,
+    Reached::CheckpointWhileDown,
+    Reached::StateCopied,
+    Reached::CopyFenced,
+    Reached::FreeRestart,
+    Reached::Hundreds,
+    Reached::AddedOne,
+    Reached::StoppedOne,
+    Reached::Recreated,
+    Reached::Slept,
+    Reached::IdleWeek,
+    Reached::IdleDays,
+    Reached::HintLost,
+];
+
 impl Coverage {
     /// Counts one.
     pub fn reached(&mut self, state: Reached) {
@@ -217,7 +270,7 @@ impl Coverage {
     pub fn parse(line: &str) -> Coverage {
         let mut coverage = Coverage::default();
         for (name, count) in line.split_whitespace().filter_map(|part| part.split_once('=')) {
-            let state = REQUIRED.iter().find(|s| format!("{s:?}") == name);
+            let state = REQUIRED.iter().chain(REQUIRED_OF_FLEETS).find(|s| format!("{s:?}") == name);
             if let (Some(state), Ok(count)) = (state, count.parse()) {
                 coverage.0.insert(*state, count);
             }
@@ -226,7 +279,7 @@ impl Coverage {
     }
 
     /// What is required and was not reached.
-    pub fn missing(&self) -> Vec<Reached> {
-        REQUIRED.iter().copied().filter(|state| self.count(*state) == 0).collect()
+    pub fn missing(&self, required: &[Reached]) -> Vec<Reached> {
+        required.iter().copied().filter(|state| self.count(*state) == 0).collect()
     }
 }

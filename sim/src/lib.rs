@@ -7,13 +7,17 @@
 //!                                        oracles: one property each ──► ok, or FAILED property=n
 //! ```
 //!
+//! `fleet` is the same without SQLite, for many databases and long times; `profile` chooses between the two.
+//!
 //! `cargo sim --seed N` repeats any failure. A seed and a commit identify a run.
 
 pub mod coverage;
+pub mod fleet;
 pub mod mutant;
 pub mod oracle;
 pub mod outcome;
 pub mod plan;
+pub mod profile;
 pub mod protocol;
 pub mod regressions;
 pub mod runner;

@@ -41,6 +41,14 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// The last events, oldest first; kept only when asked for or after a failure.
     pub events: Vec<String>,
+    /// Events that the engines took and commands that they gave; 0 where nobody counts them.
+    pub happened: u64,
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message").to_owned()
 }
 
 impl Outcome {

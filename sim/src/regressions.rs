@@ -1,20 +1,21 @@
 //! Runs that failed once, kept as files: `sim/regressions/README.md` says how one is written.
 
-use crate::plan::Plan;
-use crate::settings::Settings;
+use crate::profile::{AnyPlan, Profile};
 use std::path::{Path, PathBuf};
 
 /// A run that failed once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Regression {
     /// Name of the file, without its ending.
     pub name: String,
     /// What was wrong.
     pub cause: String,
+    /// Which workload.
+    pub profile: Profile,
     /// Where contents, faults and configuration come from.
     pub seed: u64,
     /// The plan, where it is not the seed's own.
-    pub plan: Option<Plan>,
+    pub plan: Option<AnyPlan>,
 }
 
 /// A file that is no regression.
@@ -51,7 +52,7 @@ impl Regression {
         paths.iter().map(read).collect()
     }
 
-    /// Reads one: the cause, `seed N`, and the plan in JSON if there is one.
+    /// Reads one: the cause, `seed N` (and ` profile fleet`), and the plan in JSON if there is one.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -61,20 +62,20 @@ impl Regression {
         if cause.is_empty() {
             return Err("the first line must say the cause".to_owned());
         }
-        let seed = parts.next().and_then(|line| line.strip_prefix("seed ")?.trim().parse().ok());
-        let seed = seed.ok_or("the second line must be `seed N`")?;
+        let line = parts.next().and_then(|line| line.strip_prefix("seed ")).unwrap_or_default();
+        let (seed, profile) = line.split_once(" profile ").unwrap_or((line, "swarm"));
+        let profile = Profile::by_name(profile.trim()).ok_or("the profile must be `swarm` or `fleet`")?;
+        let seed = seed.trim().parse().map_err(|_| "the second line must be `seed N`")?;
         let plan = match parts.next().map(str::trim) {
             None | Some("") => None,
-            Some(json) => Some(serde_json::from_str(json).map_err(|error| format!("the plan: {error}"))?),
+            Some(json) => Some(profile.parse_plan(json).map_err(|error| format!("the plan: {error}"))?),
         };
-        Ok(Regression { name: name.to_owned(), cause: cause.to_owned(), seed, plan })
+        Ok(Regression { name: name.to_owned(), cause: cause.to_owned(), profile, seed, plan })
     }
 
     /// What to run.
-    pub fn settings_and_plan(&self) -> (Settings, Plan) {
-        let settings = Settings::of_seed(self.seed);
-        let plan = self.plan.clone().unwrap_or_else(|| Plan::of_seed(self.seed, &settings));
-        (settings, plan)
+    pub fn plan(&self) -> AnyPlan {
+        self.plan.clone().unwrap_or_else(|| self.profile.plan(self.seed))
     }
 }
 
@@ -90,6 +91,7 @@ impl std::error::Error for RegressionError {}
 mod tests {
     use super::Regression;
     use crate::plan::{Operation, Plan, Step};
+    use crate::profile::{AnyPlan, Profile};
 
     #[test]
     fn regression_is_a_cause_a_seed_and_perhaps_a_plan() {
@@ -97,10 +99,18 @@ mod tests {
         let json = serde_json::to_string_pretty(&plan).unwrap();
         let with_plan = Regression::parse("a", &format!("the pin was late\nseed 7\n{json}\n")).unwrap();
         assert_eq!((with_plan.cause.as_str(), with_plan.seed), ("the pin was late", 7));
-        assert_eq!(with_plan.settings_and_plan().1, plan);
+        assert!(matches!(with_plan.plan(), AnyPlan::Swarm(read) if read == plan));
         let without = Regression::parse("b", "the pin was late\nseed 7\n").unwrap();
-        assert_eq!(without.plan, None);
-        assert_eq!(without.settings_and_plan().1.seed, 7);
+        assert!(without.plan.is_none());
+        assert!(matches!(without.plan(), AnyPlan::Swarm(plan) if plan.seed == 7));
+    }
+
+    #[test]
+    fn regression_names_its_profile() {
+        let fleet = Regression::parse("c", "it starved\nseed 7 profile fleet\n").unwrap();
+        assert_eq!((fleet.seed, fleet.profile), (7, Profile::Fleet { databases: None }));
+        assert!(matches!(fleet.plan(), AnyPlan::Fleet(plan) if plan.seed == 7));
+        assert!(Regression::parse("d", "it starved\nseed 7 profile moon\n").is_err());
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use crate::coverage::Coverage;
 use crate::mutant;
 use crate::outcome::Outcome;
-use crate::plan::Plan;
-use crate::settings::Settings;
-use crate::world::{Options, run};
+use crate::profile::Profile;
+use crate::world::Options;
 use engine::mutants::Mutant;
 use std::io::{BufRead as _, BufReader};
 use std::ops::Range;
@@ -13,10 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Runs one seed in this process.
-pub fn run_seed(seed: u64, options: Options) -> Outcome {
-    let settings = Settings::of_seed(seed);
-    let plan = Plan::of_seed(seed, &settings);
-    run(&plan, &settings, options)
+pub fn run_seed(profile: Profile, seed: u64, options: Options) -> Outcome {
+    profile.run(&profile.plan(seed), seed, options)
 }
 
 /// What a batch found.
@@ -30,15 +27,23 @@ pub struct Batch {
     pub coverage: Coverage,
     /// Simulated time of all seeds.
     pub simulated: Duration,
+    /// Events and commands of all engines.
+    pub happened: u64,
 }
 
 /// Runs seeds in `jobs` processes of this executable; seed n goes to process n mod `jobs`.
-pub fn run_batch(seeds: Range<u64>, jobs: u64, mutant: Option<Mutant>) -> std::io::Result<Batch> {
+pub fn run_batch(
+    profile: Profile,
+    seeds: Range<u64>,
+    jobs: u64,
+    mutant: Option<Mutant>,
+) -> std::io::Result<Batch> {
     let executable = std::env::current_exe()?;
     let mut children = Vec::new();
     for job in 0..jobs {
         let mut command = Command::new(&executable);
         command.arg("--worker").args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)]);
+        command.args(profile.arguments());
         command.args(["--jobs", &jobs.to_string(), "--job", &job.to_string()]);
         if let Some(mutant) = mutant {
             command.args(["--mutant", mutant.name()]);
@@ -55,6 +60,8 @@ pub fn run_batch(seeds: Range<u64>, jobs: u64, mutant: Option<Mutant>) -> std::i
                 batch.coverage.add(&Coverage::parse(coverage));
             } else if let Some(seconds) = line.strip_prefix("simulated ") {
                 batch.simulated += Duration::from_secs(seconds.parse().unwrap_or(0));
+            } else if let Some(happened) = line.strip_prefix("happened ") {
+                batch.happened += happened.parse::<u64>().unwrap_or(0);
             } else if let Some(message) = line.strip_prefix("broken ") {
                 why = message.to_owned();
             } else if let Some(seed) = seed_of(&line) {
@@ -74,15 +81,16 @@ pub fn run_batch(seeds: Range<u64>, jobs: u64, mutant: Option<Mutant>) -> std::i
 }
 
 /// The work of one process of a batch.
-pub fn work(seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
+pub fn work(profile: Profile, seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
     // A caught panic is a result, not news.
     std::panic::set_hook(Box::new(|_| {}));
-    let mut coverage = Coverage::default();
+    let (mut coverage, mut happened) = (Coverage::default(), 0);
     let mut simulated = Duration::ZERO;
     for seed in seeds.filter(|seed| seed % jobs == job) {
-        let outcome = run_seed(seed, Options { mutant, keep_events: 0 });
+        let outcome = run_seed(profile, seed, Options { mutant, keep_events: 0 });
         coverage.add(&outcome.coverage);
         simulated += outcome.simulated;
+        happened += outcome.happened;
         if let Some(violation) = &outcome.violation {
             println!("broken {}", violation.to_string().replace('\n', " "));
         }
@@ -90,6 +98,7 @@ pub fn work(seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
     }
     println!("simulated {}", simulated.as_secs());
     println!("coverage {}", coverage.line());
+    println!("happened {happened}");
 }
 
 /// How well one mutant is caught.
@@ -118,20 +127,25 @@ impl Grade {
 }
 
 /// Runs every mutant (or one) on the seeds, in order, until a portion of them catches it.
-pub fn grade(seeds: Range<u64>, jobs: u64, only: Option<&str>) -> std::io::Result<Vec<Grade>> {
+pub fn grade(
+    profile: Profile,
+    seeds: Range<u64>,
+    jobs: u64,
+    only: Option<&str>,
+) -> std::io::Result<Vec<Grade>> {
     let chosen: Vec<Mutant> = match only {
         Some(name) => mutant::by_name(name).into_iter().collect(),
         None => Mutant::ALL.to_vec(),
     };
-    chosen.into_iter().map(|mutant| grade_one(mutant, &seeds, jobs)).collect()
+    chosen.into_iter().map(|mutant| grade_one(profile, mutant, &seeds, jobs)).collect()
 }
 
-fn grade_one(mutant: Mutant, seeds: &Range<u64>, jobs: u64) -> std::io::Result<Grade> {
+fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) -> std::io::Result<Grade> {
     let mut grade = Grade { mutant, caught: 0, of: 0, first: None, why: String::new() };
     let mut start = seeds.start;
     while start < seeds.end && grade.caught == 0 {
         let end = seeds.end.min(start + PORTION);
-        let batch = run_batch(start..end, jobs, Some(mutant))?;
+        let batch = run_batch(profile, start..end, jobs, Some(mutant))?;
         grade.caught = batch.failures.len();
         grade.of += batch.lines.len();
         grade.first = batch.failures.iter().filter_map(|line| seed_of(line)).min();

@@ -98,6 +98,7 @@ mod tests {
             trace: "00".to_owned(),
             violation: Some(Violation::new(6, "gone")),
             simulated: std::time::Duration::ZERO,
+            happened: 0,
             coverage: crate::coverage::Coverage::default(),
             events: events.map(str::to_owned).to_vec(),
         };

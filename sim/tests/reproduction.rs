@@ -24,6 +24,15 @@ fn same_seed_gives_the_same_trace_in_two_processes() {
 }
 
 #[test]
+fn fleet_is_the_same_in_two_processes() {
+    let args = ["--profile", "fleet", "--databases", "30", "--seed", "11"];
+    let (first, second) = (sim(&args), sim(&args));
+    assert!(first.0, "{}", first.1);
+    assert_eq!(last_line(&first.1), last_line(&second.1));
+    assert_ne!(last_line(&first.1), last_line(&sim(&["--profile", "fleet", "--seed", "11"]).1));
+}
+
+#[test]
 fn watching_a_run_does_not_change_it() {
     let page = std::env::temp_dir().join(format!("walsync-timeline-{}.html", std::process::id()));
     let page_name = page.to_str().expect("text");

@@ -179,6 +179,22 @@ mutants! {
     RestoreNewestPassedOver = "restore-newest-passed-over",
     /// A listing ends with its first page.
     RestoreListingEndsEarly = "restore-listing-ends-early",
+    /// Of many databases that are due at one moment only the first eight keep their timers.
+    DueForgotten = "due-forgotten",
+    /// A database that wants to look at the clock earlier than before is woken when it wanted before.
+    DeadlineOnlyLater = "deadline-only-later",
+    /// A database without hints is looked at once an hour.
+    IdleNotPolled = "idle-not-polled",
+    /// A place is listed every hour.
+    ListedHourly = "listed-hourly",
+    /// What the wall clock says of a machine that slept is not asked.
+    SleepNotNoticed = "sleep-not-noticed",
+    /// Slots follow each other as fast as commits do, whatever is configured.
+    MinIntervalIgnored = "min-interval-ignored",
+    /// Each pause after a failure is as long as the first.
+    PausesDoNotGrow = "pauses-do-not-grow",
+    /// What is on its way does not count as memory.
+    SlotNotInBudget = "slot-not-in-budget",
 }
 
 #[cfg(feature = "mutants")]

@@ -44,7 +44,8 @@ impl Backoff {
             return now;
         }
         let floor = floor.min(FLOOR_MAX);
-        let full = FIRST_DELAY.saturating_mul(1 << self.attempt.min(DOUBLINGS_MAX)).min(DELAY_MAX).max(floor);
+        let doublings = if mutated(Mutant::PausesDoNotGrow) { 0 } else { self.attempt.min(DOUBLINGS_MAX) };
+        let full = FIRST_DELAY.saturating_mul(1 << doublings).min(DELAY_MAX).max(floor);
         self.attempt = self.attempt.saturating_add(1);
         // Between half and the whole of the delay, or from the floor up to half of it more.
         let base = (full / 2).max(floor);

@@ -4,6 +4,7 @@ use super::command::{Command, SourceId};
 use super::context::Outbox;
 use super::database::Database;
 use super::event::Event;
+use crate::mutants::{Mutant, mutated};
 use crate::types::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,9 +90,16 @@ impl Fleet {
 
     fn time_passed(&mut self) {
         let now = self.now;
+        let mut served = 0;
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now.mono {
                 break;
+            }
+            served += 1;
+            if served > 8 && mutated(Mutant::DueForgotten) {
+                self.deadlines.remove(&(at, id));
+                self.armed.remove(&id);
+                continue;
             }
             self.with(id, |database, out| database.advance(now, out));
             let next = self.armed.get(&id);
@@ -109,10 +117,15 @@ impl Fleet {
     }
 
     fn arm(&mut self, id: SourceId) {
+        let wanted = self.databases.get(&id).and_then(Database::deadline);
+        let later = self.armed.get(&id).is_some_and(|before| wanted.is_some_and(|at| at < *before));
+        if later && mutated(Mutant::DeadlineOnlyLater) {
+            return;
+        }
         if let Some(before) = self.armed.remove(&id) {
             self.deadlines.remove(&(before, id));
         }
-        if let Some(at) = self.databases.get(&id).and_then(Database::deadline) {
+        if let Some(at) = wanted {
             self.armed.insert(id, at);
             self.deadlines.insert((at, id));
         }

@@ -75,6 +75,7 @@ pub(super) fn is_old(cx: &Context<'_>, at: Now) -> bool {
 /// Time since then, by the clock that moved more.
 pub(super) fn elapsed(now: Now, at: Now) -> Duration {
     let wall_ms = now.wall.as_millis().abs_diff(at.wall.as_millis());
+    let wall_ms = if mutated(Mutant::SleepNotNoticed) { 0 } else { wall_ms };
     now.mono.since(at.mono).max(Duration::from_millis(wall_ms))
 }
 

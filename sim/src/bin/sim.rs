@@ -10,11 +10,12 @@ use engine::mutants::Mutant;
 use sim::coverage::Reached;
 use sim::outcome::Outcome;
 use sim::plan::Plan;
+use sim::profile::{AnyPlan, Profile};
 use sim::regressions::Regression;
 use sim::runner::Batch;
 use sim::settings::Settings;
 use sim::shrink::shrink;
-use sim::world::{Options, run};
+use sim::world::Options;
 use sim::{mutant, runner, timeline};
 use std::ops::Range;
 use std::process::ExitCode;
@@ -32,6 +33,12 @@ struct Args {
     /// Run fresh seeds for so many minutes; the first one is printed.
     #[arg(long)]
     minutes: Option<f64>,
+    /// What a seed is run as: `swarm` (real SQLite) or `fleet` (many databases, months, no SQLite).
+    #[arg(long, default_value = "swarm", value_parser = parse_profile)]
+    profile: Profile,
+    /// With --profile fleet: so many databases, up to 10000.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    databases: Option<u32>,
     /// Processes to spread seeds over.
     #[arg(long, default_value_t = 2)]
     jobs: u64,
@@ -97,7 +104,7 @@ fn go(args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
     };
     if args.worker {
         let seeds = args.seeds.clone().ok_or("a worker needs seeds")?;
-        runner::work(seeds, args.jobs, args.job, mutant);
+        runner::work(args.profile(), seeds, args.jobs, args.job, mutant);
         return Ok(true);
     }
     if args.regressions {
@@ -119,23 +126,26 @@ fn go(args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
 }
 
 fn one(seed: u64, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
-    let settings = Settings::of_seed(seed);
-    println!("{}", settings.line());
+    let profile = args.profile();
+    println!("{}", profile.settings_line(seed));
     let plan = match &args.plan {
-        None => Plan::of_seed(seed, &settings),
-        Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
+        None => profile.plan(seed),
+        Some(path) => profile.parse_plan(&std::fs::read_to_string(path)?)?,
     };
     if let Some(path) = &args.write_plan {
-        std::fs::write(path, serde_json::to_vec_pretty(&plan)?)?;
+        std::fs::write(path, plan.to_json()?)?;
     }
     let keep_events = if args.trace || args.html.is_some() { usize::MAX } else { LAST_EVENTS };
-    let outcome = run(&plan, &settings, Options { mutant, keep_events });
+    let outcome = profile.run(&plan, seed, Options { mutant, keep_events });
     if let Some(path) = &args.html {
-        std::fs::write(path, timeline::html(&outcome, &settings.line()))?;
+        std::fs::write(path, timeline::html(&outcome, &profile.settings_line(seed)))?;
     }
-    report(&outcome, args.trace, mutant);
-    if outcome.violation.is_some() && (args.shrink || args.plan.is_none()) {
-        make_shorter(&plan, &settings, mutant)?;
+    report(profile, &outcome, args.trace, mutant);
+    if let AnyPlan::Swarm(plan) = &plan
+        && outcome.violation.is_some()
+        && (args.shrink || args.plan.is_none())
+    {
+        make_shorter(plan, &Settings::of_seed(seed), mutant)?;
     }
     println!("{}", outcome.line());
     Ok(outcome.violation.is_none())
@@ -163,7 +173,7 @@ fn with_mutant(mutant: Option<Mutant>) -> String {
     mutant.map(|m| format!(" --mutant {}", m.name())).unwrap_or_default()
 }
 
-fn report(outcome: &Outcome, all: bool, mutant: Option<Mutant>) {
+fn report(profile: Profile, outcome: &Outcome, all: bool, mutant: Option<Mutant>) {
     if all || outcome.violation.is_some() {
         let skip = if all { 0 } else { outcome.events.len().saturating_sub(LAST_EVENTS) };
         for event in &outcome.events[skip..] {
@@ -172,24 +182,25 @@ fn report(outcome: &Outcome, all: bool, mutant: Option<Mutant>) {
     }
     if let Some(violation) = &outcome.violation {
         println!("{violation}");
-        println!("again: cargo sim --seed {}{}", outcome.seed, with_mutant(mutant));
+        let profile: String = profile.arguments().iter().map(|argument| format!(" {argument}")).collect();
+        println!("again: cargo sim --seed {}{profile}{}", outcome.seed, with_mutant(mutant));
     }
     println!("reached {}", outcome.coverage.line());
 }
 
 fn batch(seeds: Range<u64>, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
     let started = Instant::now();
-    let batch = runner::run_batch(seeds.clone(), args.jobs, mutant)?;
+    let batch = runner::run_batch(args.profile(), seeds.clone(), args.jobs, mutant)?;
     for failure in &batch.failures {
         println!("{failure}");
     }
     let mut good = batch.failures.is_empty();
     if args.check_determinism {
-        good &= same_again(&batch.lines)?;
+        good &= same_again(args.profile(), &batch.lines)?;
     }
     println!("reached {}", batch.coverage.line());
     if args.coverage {
-        let missing = batch.coverage.missing();
+        let missing = batch.coverage.missing(args.profile().required());
         if !missing.is_empty() {
             println!("never reached: {missing:?}");
             good = false;
@@ -211,17 +222,22 @@ fn rates(batch: &Batch, process_seconds: f64) -> String {
     let commits = of(&[Reached::Commit]);
     let recoveries = of(&[Reached::DaemonKilled, Reached::ApplicationKilled, Reached::PowerCut]);
     let simulated = batch.simulated.as_secs_f64() / process_seconds;
+    let happened = match batch.happened {
+        0 => String::new(),
+        happened => format!(", {:.0} events and commands", happened as f64 / process_seconds),
+    };
     format!(
-        "per process and second: {commits:.0} commits, {recoveries:.0} recoveries, {simulated:.0} simulated seconds"
+        "per process and second: {commits:.0} commits, {recoveries:.0} recoveries, {simulated:.0} simulated seconds{happened}"
     )
 }
 
 /// Runs every 20th seed once more, in a process of its own.
-fn same_again(lines: &[(u64, String)]) -> Result<bool, Box<dyn std::error::Error>> {
+fn same_again(profile: Profile, lines: &[(u64, String)]) -> Result<bool, Box<dyn std::error::Error>> {
     let executable = std::env::current_exe()?;
     let mut good = true;
     for (seed, line) in lines.iter().step_by(20) {
-        let again = std::process::Command::new(&executable).args(["--seed", &seed.to_string()]).output()?;
+        let mut again = std::process::Command::new(&executable);
+        let again = again.args(["--seed", &seed.to_string()]).args(profile.arguments()).output()?;
         let text = String::from_utf8_lossy(&again.stdout);
         if text.lines().last() != Some(line) {
             println!("seed {seed} differs in another process: {line} / {:?}", text.lines().last());
@@ -250,7 +266,7 @@ fn for_minutes(
 }
 
 fn grade(seeds: Range<u64>, args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
-    let grades = runner::grade(seeds, args.jobs, args.mutant.as_deref())?;
+    let grades = runner::grade(args.profile(), seeds, args.jobs, args.mutant.as_deref())?;
     let caught = grades.iter().filter(|grade| grade.caught > 0).count();
     for grade in &grades {
         if args.markdown {
@@ -275,17 +291,31 @@ fn regress(mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
     let regressions = Regression::all()?;
     let mut failed = 0;
     for regression in &regressions {
-        let (settings, plan) = regression.settings_and_plan();
-        let outcome = run(&plan, &settings, Options { mutant, keep_events: LAST_EVENTS });
+        let profile = regression.profile;
+        let outcome =
+            profile.run(&regression.plan(), regression.seed, Options { mutant, keep_events: LAST_EVENTS });
         println!("{}: {}", regression.name, outcome.line());
         if outcome.violation.is_some() {
             println!("its cause was: {}", regression.cause);
-            report(&outcome, false, mutant);
+            report(profile, &outcome, false, mutant);
             failed += 1;
         }
     }
     println!("regressions: {} run, {failed} failed", regressions.len());
     Ok(failed == 0)
+}
+
+impl Args {
+    fn profile(&self) -> Profile {
+        match self.profile {
+            Profile::Swarm => Profile::Swarm,
+            Profile::Fleet { .. } => Profile::Fleet { databases: self.databases.map(|count| count as usize) },
+        }
+    }
+}
+
+fn parse_profile(name: &str) -> Result<Profile, String> {
+    Profile::by_name(name).ok_or_else(|| "there are `swarm` and `fleet`".to_owned())
 }
 
 fn parse_range(text: &str) -> Result<Range<u64>, String> {

@@ -37,6 +37,12 @@ impl Ownership {
         self.permits.insert(machine);
     }
 
+    /// What this machine lost, it was not told: its daemon was down, and the configuration counts as before (decision
+    /// 0015).
+    pub fn was_not_told(&mut self, machine: usize) {
+        self.lost.remove(&machine);
+    }
+
     /// Whether the newest slot is this machine's.
     pub fn is_owner(&self, machine: usize) -> bool {
         self.owner == Some(machine)

@@ -20,9 +20,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Of the whole store now.
+    /// Of the place as it is now.
     pub fn take(store: &SimS3, place: &Place, lock_byte: LockByte) -> Snapshot {
-        Snapshot { place: place.clone(), objects: store.peek_all(), lock_byte }
+        Snapshot { place: place.clone(), objects: store.peek_below(&place.prefix()), lock_byte }
     }
 
     /// Restores a target: the slot it is, and the database's bytes.

@@ -25,7 +25,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub(super) fn count(&mut self, request: &StoreRequest) {
+    pub(crate) fn count(&mut self, request: &StoreRequest) {
         let counter = match request {
             StoreRequest::Put { condition: Condition::IfMatch(_), .. } => &mut self.rewrites,
             StoreRequest::Put { .. } => &mut self.puts,
@@ -45,7 +45,7 @@ impl Asked {
     }
 
     /// Adds another life's.
-    pub(super) fn add(&mut self, other: &Asked) {
+    pub(crate) fn add(&mut self, other: &Asked) {
         self.puts += other.puts;
         self.rewrites += other.rewrites;
         self.stages += other.stages;

@@ -15,7 +15,7 @@ use engine::replicate::{
 };
 use engine::store::{Fatal, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now};
-use io_real::sqlite::{Session, SessionConfig};
+use io_real::sqlite::{Session, SessionConfig, Stager};
 use io_real::state::StateStore;
 use io_sim::disk::SimDisk;
 use io_sim::faults::DiskFaults;
@@ -46,8 +46,8 @@ pub(super) struct Daemon {
     source_at: Instant,
     saves: VecDeque<(RequestId, StateJob)>,
     save_at: Instant,
-    transfers: BTreeMap<network::RequestId, Transfer>,
-    encoding: VecDeque<Transfer>,
+    transfers: BTreeMap<network::RequestId, Transfer<Stager>>,
+    encoding: VecDeque<Transfer<Stager>>,
     encode_at: Instant,
     uploads: Uploads,
     inbox: VecDeque<network::Answered>,
@@ -224,7 +224,7 @@ impl Daemon {
             self.fleet.handle(self.now(), Event::State(id, result));
         } else if !self.encoding.is_empty() && self.encode_at <= now.mono {
             let mut transfer = self.encoding.pop_front().expect("checked");
-            let next = transfer.encode(&mut self.session);
+            let next = transfer.encode(|stager, out| stager.step(&mut self.session, out));
             self.encode_at = self.delay(now.mono);
             self.go_on(network, transfer, next);
         } else {
@@ -366,7 +366,7 @@ impl Daemon {
         self.go_on(network, transfer, next);
     }
 
-    fn go_on(&mut self, network: &mut Network, transfer: Transfer, next: Next) {
+    fn go_on(&mut self, network: &mut Network, transfer: Transfer<Stager>, next: Next) {
         match next {
             Next::Send(request) => {
                 let id = network.submit(self.now().mono, self.client, request);
@@ -437,7 +437,7 @@ impl Daemon {
         let (transfer, next) = Transfer::start(
             id,
             request,
-            &self.session,
+            |header, pages| self.session.stage(header, pages),
             &mut self.uploads,
             self.list_keys_max,
             self.part_bytes,

@@ -13,8 +13,8 @@ mod meanwhile;
 mod output;
 mod restoring;
 mod run;
-mod stage;
-mod transfer;
+pub(crate) mod stage;
+pub(crate) mod transfer;
 mod window;
 
 pub use asked::Asked;

@@ -10,7 +10,7 @@ use crate::oracle::manifest::Claimed;
 use crate::oracle::mirror::Mirror;
 use crate::oracle::restore::Snapshot;
 use crate::oracle::{history::History, ownership::Ownership, states::States};
-use crate::outcome::{Outcome, Violation};
+use crate::outcome::{Outcome, Violation, panic_text};
 use crate::plan::{Plan, Step};
 use crate::settings::Settings;
 use engine::key::Place;
@@ -80,7 +80,8 @@ pub fn run(plan: &Plan, settings: &Settings, options: Options) -> Outcome {
     };
     let events = trace.take_lines();
     let simulated = clock.mono().since(Instant::default());
-    Outcome { seed: plan.seed, trace: trace.hash().to_string(), violation, simulated, coverage, events }
+    let trace = trace.hash().to_string();
+    Outcome { seed: plan.seed, trace, violation, simulated, coverage, events, happened: 0 }
 }
 
 struct World<'a> {
@@ -272,9 +273,4 @@ impl<'a> World<'a> {
 
 fn next_of(machines: &[Machine], at: impl Fn(&Machine) -> Option<Instant>) -> Option<(Instant, usize)> {
     machines.iter().filter_map(|m| Some((at(m)?, m.number))).min()
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message").to_owned()
 }

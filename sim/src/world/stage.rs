@@ -2,17 +2,17 @@
 
 use super::transfer::{Next, Uploads};
 use bytes::Bytes;
-use engine::replicate::{RequestId, StoreAnswer};
+use engine::replicate::{RequestId, SourceError, StoreAnswer};
 use engine::store::{Attributes, StoreError};
-use io_real::sqlite::{Progress, Session, Staged, Stager};
+use io_real::sqlite::{Progress, Staged};
 use io_sim::s3::{Answer, Request, Response, UploadId};
 
-/// A staged upload under way.
-pub(super) struct Stage {
+/// A staged upload under way; `S` encodes it piece by piece.
+pub(crate) struct Stage<S> {
     id: RequestId,
     key: String,
     attributes: Attributes,
-    stager: Stager,
+    stager: S,
     part_bytes: usize,
     /// Uploads that were staged before and that nobody will ask for again: given up first.
     forgotten: Vec<UploadId>,
@@ -27,19 +27,22 @@ pub(super) struct Stage {
     given_up: Option<Result<StoreAnswer, StoreError>>,
 }
 
+/// What one step of encoding gave.
+pub(crate) type Encoded = Result<Progress, SourceError>;
+
 /// A part that does not get through is sent again so often, before all of the object is given up.
 const PART_ATTEMPTS: u32 = 4;
 
-impl Stage {
+impl<S> Stage<S> {
     /// Begins one.
     pub(super) fn start(
         id: RequestId,
         key: String,
         attributes: Attributes,
-        stager: Stager,
+        stager: S,
         part_bytes: usize,
         uploads: &mut Uploads,
-    ) -> (Stage, Next) {
+    ) -> (Stage<S>, Next) {
         let mut stage = Stage {
             id,
             key,
@@ -59,9 +62,9 @@ impl Stage {
         (stage, next)
     }
 
-    /// Encodes a piece.
-    pub(super) fn encode(&mut self, session: &mut Session) -> Next {
-        match self.stager.step(session, &mut self.buffer) {
+    /// Encodes a piece, with what the source makes of it.
+    pub(super) fn encode(&mut self, step: impl FnOnce(&mut S, &mut Vec<u8>) -> Encoded) -> Next {
+        match step(&mut self.stager, &mut self.buffer) {
             Ok(Progress::More) if self.buffer.len() < self.part_bytes => Next::Encode,
             Ok(progress) => {
                 if let Progress::Done(staged) = progress {

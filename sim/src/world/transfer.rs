@@ -1,33 +1,33 @@
 //! The engine's store requests, in terms of the simulated store: some are a single request, some are several.
 //! Answers are those of the real driver (`io-real/src/driver/perform.rs` and `read.rs`).
 
-use super::stage::Stage;
+use super::stage::{Encoded, Stage};
 use crate::oracle::mirror::take_apart;
 use bytes::Bytes;
 use engine::db::page_checksum;
-use engine::replicate::{Got, ObjectDigest, RequestId, StoreAnswer, StoreRequest};
+use engine::ltx::Header;
+use engine::replicate::{Got, ObjectDigest, PageSet, RequestId, StoreAnswer, StoreRequest};
 use engine::store::{Condition, Fatal, Sha256, StoreError};
 use engine::types::{LockByte, Pgno};
-use io_real::sqlite::Session;
 use io_sim::s3::{Answer, Request, Response, UploadId};
 
-/// A store request under way.
-pub(super) struct Transfer {
-    pub(super) id: RequestId,
-    kind: Kind,
+/// A store request under way; `S` encodes what goes up in parts.
+pub(crate) struct Transfer<S> {
+    pub(crate) id: RequestId,
+    kind: Kind<S>,
 }
 
-enum Kind {
+enum Kind<S> {
     Single,
     Delete,
     Complete { staged: RequestId },
-    Stage(Box<Stage>),
+    Stage(Box<Stage<S>>),
     Each { keys: Vec<String>, next: usize, digests: Vec<ObjectDigest>, page: Option<Pgno> },
     Hash,
 }
 
 /// What a transfer wants next.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Send this.
     Send(Request),
     /// Encode another piece, when the process gets to it.
@@ -37,18 +37,18 @@ pub(super) enum Next {
 }
 
 /// Uploads that are staged: which request staged which.
-pub(super) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
+pub(crate) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
 
-impl Transfer {
-    /// Begins a request.
-    pub(super) fn start(
+impl<S> Transfer<S> {
+    /// Begins a request; `stage` says how pages are encoded.
+    pub(crate) fn start(
         id: RequestId,
         request: StoreRequest,
-        session: &Session,
+        stage: impl FnOnce(&Header, PageSet) -> S,
         uploads: &mut Uploads,
         list_keys_max: usize,
         part_bytes: usize,
-    ) -> (Transfer, Next) {
+    ) -> (Transfer<S>, Next) {
         let (kind, next) = match request {
             StoreRequest::Put { key, body, attributes, condition } => {
                 (Kind::Single, Next::Send(Request::Put { key, body, attributes, condition }))
@@ -76,7 +76,7 @@ impl Transfer {
             StoreRequest::Digest { keys } => each(keys, None),
             StoreRequest::Page { keys, pgno } => each(keys, Some(pgno)),
             StoreRequest::Stage { key, header, pages, attributes } => {
-                let stager = session.stage(&header, pages);
+                let stager = stage(&header, pages);
                 let (stage, next) = Stage::start(id, key, attributes, stager, part_bytes, uploads);
                 (Kind::Stage(Box::new(stage)), next)
             }
@@ -85,13 +85,13 @@ impl Transfer {
     }
 
     /// Encodes a piece of a staged upload.
-    pub(super) fn encode(&mut self, session: &mut Session) -> Next {
+    pub(crate) fn encode(&mut self, step: impl FnOnce(&mut S, &mut Vec<u8>) -> Encoded) -> Next {
         let Kind::Stage(stage) = &mut self.kind else { unreachable!("only staged uploads encode") };
-        stage.encode(session)
+        stage.encode(step)
     }
 
     /// Takes the answer to what was sent.
-    pub(super) fn answered(&mut self, answer: Answer, uploads: &mut Uploads, lock_byte: LockByte) -> Next {
+    pub(crate) fn answered(&mut self, answer: Answer, uploads: &mut Uploads, lock_byte: LockByte) -> Next {
         match &mut self.kind {
             Kind::Stage(stage) => return stage.answered(answer, uploads),
             Kind::Complete { staged } => match &answer {
@@ -143,7 +143,7 @@ fn answer_of(response: Response) -> StoreAnswer {
     }
 }
 
-fn each(keys: Vec<String>, page: Option<Pgno>) -> (Kind, Next) {
+fn each<S>(keys: Vec<String>, page: Option<Pgno>) -> (Kind<S>, Next) {
     let first = next_of(&keys, 0, &mut Vec::new(), page);
     (Kind::Each { keys, next: 0, digests: Vec::new(), page }, first)
 }

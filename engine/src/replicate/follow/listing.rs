@@ -25,8 +25,13 @@ const SPREAD: u64 = 16;
 
 impl Listing {
     pub(super) fn start(cx: &Context<'_>) -> Listing {
+        let day = if mutated(Mutant::ListedHourly) {
+            cx.config.list_interval / 24
+        } else {
+            cx.config.list_interval
+        };
         let less = u32::try_from(cx.config.node.get() % SPREAD).expect("a small number");
-        let interval = cx.config.list_interval - cx.config.list_interval / 256 * less;
+        let interval = day - day / 256 * less;
         Listing { listed_at: cx.now, interval, postponed_to: cx.now.mono, check: None }
     }
 

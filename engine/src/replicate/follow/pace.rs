@@ -249,6 +249,11 @@ impl Pace {
     }
 }
 
+/// How often a database is looked at of which nothing is hinted.
+fn poll_interval() -> Duration {
+    if mutated(Mutant::IdleNotPolled) { 3600 * POLL_INTERVAL } else { POLL_INTERVAL }
+}
+
 impl Follow {
     /// When to look next; `None` while it cannot be or would not help.
     pub(super) fn look_at(&self) -> Option<Instant> {
@@ -278,7 +283,7 @@ impl Follow {
         } else if !self.pace.backfilled && self.pace.wal_frames > 0 {
             HAND_OVER_INTERVAL
         } else {
-            POLL_INTERVAL
+            poll_interval()
         };
         Some(self.pace.looked_at.after(after))
     }
@@ -305,7 +310,8 @@ impl Follow {
 
     /// Page bytes that may still be taken into memory.
     pub(super) fn room(&self) -> u64 {
-        let sending = self.slot.as_ref().map_or(0, |s| s.memory_bytes);
+        let counts = !mutated(Mutant::SlotNotInBudget);
+        let sending = self.slot.as_ref().filter(|_| counts).map_or(0, |s| s.memory_bytes);
         let waiting = self.unsent.as_ref().map_or(0, |u| u.memory_bytes());
         let free = self.pace.limits.memory_bytes.saturating_sub(sending + waiting);
         if self.pace.store_is_slow { free } else { free.min(SLOT_BYTES.saturating_sub(waiting)) }

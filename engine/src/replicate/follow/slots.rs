@@ -53,7 +53,8 @@ impl Follow {
             || (config.max_changes > 0 && unsent.frames >= u64::from(config.max_changes));
         let due = if now_due { unsent.since } else { unsent.since.after(config.max_interval) };
         // The guard on request cost gives way only to a stop.
-        let guard = self.slot_started_at.filter(|_| self.stop.is_none());
+        let guard =
+            self.slot_started_at.filter(|_| self.stop.is_none() && !mutated(Mutant::MinIntervalIgnored));
         Some(guard.map_or(due, |started| due.max(started.after(config.min_interval))))
     }
 

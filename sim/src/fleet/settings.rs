@@ -1,0 +1,103 @@
+//! The configuration of one run, drawn from its seed.
+
+use engine::replicate::TakeOver;
+use engine::types::PageSize;
+use io_sim::faults::Faults;
+use io_sim::random::{Random, Stream};
+use std::time::Duration;
+
+/// Everything about a run that is not a deed of its plan.
+#[derive(Clone, Debug)]
+pub struct FleetSettings {
+    /// Databases at the start.
+    pub databases: usize,
+    /// Deeds of the plan.
+    pub deeds: usize,
+    /// Microseconds between most deeds.
+    pub pace_us: u64,
+    /// The daemon's.
+    pub max_interval: Duration,
+    /// The daemon's.
+    pub min_interval: Duration,
+    /// The daemon's.
+    pub max_changes: u32,
+    /// Page bytes in memory: small enough that transactions spill.
+    pub memory_bytes: u64,
+    /// Objects above this go up in parts.
+    pub part_bytes: u64,
+    /// The daemon's.
+    pub checkpoint_pages: u32,
+    /// The daemon's.
+    pub wal_bytes_max: u64,
+    /// The daemon's.
+    pub l0_retention: Duration,
+    /// Keys of one page of a listing.
+    pub list_keys_max: usize,
+    /// Second writers join.
+    pub second_writers: bool,
+    /// They begin with a copy of the local state.
+    pub clones_state: bool,
+    /// What the first machine may do with a place that is another's.
+    pub take_over: TakeOver,
+    /// Jobs on a source that fail, of a million.
+    pub source_fault_ppm: u32,
+    /// Reads and writes of the local state that fail.
+    pub state_fault_ppm: u32,
+    /// Hints that files changed and do not come.
+    pub lost_hint_ppm: u32,
+    /// Days without a commit at the end.
+    pub idle_days: u64,
+    /// What goes wrong on the way to the store.
+    pub faults: Faults,
+}
+
+impl FleetSettings {
+    /// Draws them; `databases`: so many, not what the seed says.
+    pub fn of_seed(seed: u64, databases: Option<usize>) -> FleetSettings {
+        let mut draw = Random::indexed(seed, Stream::Fleet, 1);
+        let size = draw.below(100);
+        let drawn = match size {
+            0..80 => 3 + draw.below_usize(10),
+            80..97 => 10 + draw.below_usize(40),
+            _ => 100 + draw.below_usize(201),
+        };
+        let databases = databases.unwrap_or(drawn).max(1);
+        let deeds = 8 + draw.below_usize(if databases > 60 { 12 } else { 52 });
+        let memory_bytes = *draw.pick(&[3_000, 30_000, 64 << 20]);
+        let (half, second) = (500_000, Duration::from_secs(1));
+        FleetSettings {
+            databases,
+            deeds,
+            pace_us: *draw.pick(&[5_000, 200_000, 2_000_000]),
+            max_interval: *draw.pick(&[second / 200, second / 20, second, 60 * second]),
+            // A few pages every ten seconds would be no bound at all.
+            min_interval: *draw.pick(&[Duration::ZERO, Duration::ZERO, 10 * second])
+                * u32::from(memory_bytes > 30_000),
+            max_changes: *draw.pick(&[0, 0, 10]),
+            memory_bytes,
+            part_bytes: *draw.pick(&[4_000, 8 << 20]),
+            checkpoint_pages: *draw.pick(&[8, 100, 1000]),
+            wal_bytes_max: *draw.pick(&[60_000, 1 << 30]),
+            l0_retention: *draw.pick(&[300 * second, 3_600 * second, 24 * 3_600 * second]),
+            list_keys_max: *draw.pick(&[3, 1000, 1000]),
+            second_writers: draw.ppm(half),
+            clones_state: draw.ppm(250_000),
+            take_over: *draw.pick(&[TakeOver::Never, TakeOver::IfIdentical, TakeOver::Always]),
+            source_fault_ppm: *draw.pick(&[0, 0, 10_000, 60_000]),
+            state_fault_ppm: *draw.pick(&[0, 0, 20_000]),
+            lost_hint_ppm: *draw.pick(&[0, 200_000, 1_000_000]),
+            idle_days: if draw.ppm(half) { draw.range(1, 40) } else { 0 },
+            faults: Faults::swarm(seed),
+        }
+    }
+
+    /// Draws the page size of a database: small, because what is replicated does not depend on it.
+    pub fn page_size(draw: &mut Random) -> PageSize {
+        PageSize::new(*draw.pick(&[512, 512, 512, 1024, 4096])).expect("a page size")
+    }
+
+    /// One line for the head of a report.
+    pub fn line(&self) -> String {
+        format!("{self:?}")
+    }
+}

@@ -1,0 +1,257 @@
+//! Rules of one followed database that its commands tell: what it may build on, how often it asks, how much it holds.
+//! Properties 10, 24 and 31.
+
+use super::settings::FleetSettings;
+use crate::outcome::Violation;
+use engine::replicate::{PageSet, RequestId, SourceJob, StoreAnswer, StoreRequest};
+use engine::store::{Condition, StoreError};
+use engine::types::{Instant, Now, Txid};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+type Checked = Result<(), Violation>;
+
+/// What one life has asked for one database.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Requests to the store that are under way.
+    asked: BTreeMap<RequestId, Asked>,
+    /// When what was seen of the place was asked for; the newest last.
+    seen: VecDeque<Now>,
+    /// A write of which only a read can tell whether it is there.
+    unproven: Option<Now>,
+    /// A key to which nothing may be written before then, because the store said so.
+    throttled: Option<(String, Instant)>,
+    /// The object whose write failed, how often in a row, and when the last time.
+    unwritten: Option<(String, u32, Instant)>,
+    /// Failures in a row, and when the first came.
+    failures: Option<(Instant, u32)>,
+    /// It has looked since it was opened: from then on slots come of what was looked at.
+    follows: bool,
+    /// The newest slot that was encoded since, and when first.
+    slot: Option<(Txid, Instant)>,
+    /// The object that goes up in parts.
+    staged: String,
+    /// Page bytes of the slot under way.
+    slot_bytes: u64,
+    stops: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    at: Now,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    List,
+    /// An object under this key.
+    Write(String),
+    Other,
+}
+
+impl Watch {
+    /// An end was asked for: intervals count no more.
+    pub fn stops(&mut self) {
+        self.stops = true;
+    }
+
+    /// A job is asked of the source.
+    pub fn job(&mut self, settings: &FleetSettings, now: Instant, job: &SourceJob) -> Checked {
+        match job {
+            SourceJob::Open { .. } => {
+                (self.follows, self.slot, self.slot_bytes) = (false, None, 0);
+                // What is sent after a comparison may be something else under the same key.
+                (self.throttled, self.unwritten) = (None, None);
+            }
+            SourceJob::Look { bytes_max, .. } => {
+                self.follows = true;
+                if bytes_max + self.slot_bytes > settings.memory_bytes {
+                    let message =
+                        format!("a look for {bytes_max} bytes beside a slot of {}", self.slot_bytes);
+                    return Err(Violation::new(24, message));
+                }
+            }
+            SourceJob::Seal { header, pages } if self.follows => {
+                let txid = header.txids().max();
+                self.slot_bytes = memory_bytes(pages);
+                return self.starts_slot(settings, now, txid);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A slot went up.
+    pub fn durable(&mut self) {
+        self.slot_bytes = 0;
+    }
+
+    /// A request is asked of the store.
+    pub fn request(
+        &mut self,
+        settings: &FleetSettings,
+        now: Now,
+        id: RequestId,
+        request: &StoreRequest,
+    ) -> Checked {
+        let kind = match request {
+            StoreRequest::List { .. } => Kind::List,
+            StoreRequest::Put { key, condition: Condition::IfAbsent, .. } if key.ends_with(".ltx") => {
+                Kind::Write(key.clone())
+            }
+            StoreRequest::Complete { .. } => Kind::Write(self.staged.clone()),
+            StoreRequest::Stage { header, key, .. } => {
+                self.staged.clone_from(key);
+                if self.follows {
+                    self.slot_bytes = 0;
+                    self.starts_slot(settings, now.mono, header.txids().max())?;
+                }
+                Kind::Other
+            }
+            _ => Kind::Other,
+        };
+        if let Kind::Write(key) = &kind {
+            self.builds_on_fresh(settings, now)?;
+            self.paused_enough(key, now.mono)?;
+            if let Some((throttled, until)) = self.throttled.take_if(|(k, _)| k == key)
+                && now.mono < until
+            {
+                return Err(Violation::new(
+                    31,
+                    format!("{throttled} was sent before the store's Retry-After"),
+                ));
+            }
+        }
+        self.asked.insert(id, Asked { at: now, kind });
+        if self.asked.len() > UNDER_WAY_MAX {
+            return Err(Violation::new(24, format!("{} requests of one database at once", self.asked.len())));
+        }
+        Ok(())
+    }
+
+    /// It was answered.
+    pub fn answered(&mut self, now: Now, id: RequestId, result: &Result<StoreAnswer, StoreError>) -> Checked {
+        let Some(asked) = self.asked.remove(&id) else { return Ok(()) };
+        match (result, asked.kind) {
+            (Ok(_), kind) => {
+                (self.failures, self.unwritten) = (None, None);
+                match kind {
+                    Kind::List | Kind::Write(_) => self.saw(asked.at),
+                    Kind::Other => {
+                        self.unproven.take_if(|_| is_read(result)).into_iter().for_each(|at| self.saw(at))
+                    }
+                }
+                return Ok(());
+            }
+            (Err(StoreError::Refused), Kind::Write(_)) => {
+                self.unproven = Some(asked.at);
+                return Ok(());
+            }
+            (Err(StoreError::Refused | StoreError::Missing | StoreError::Conflict), _) => return Ok(()),
+            (Err(StoreError::Throttled { retry_after }), Kind::Write(key)) => {
+                self.write_failed(&key, now.mono);
+                let floor = retry_after.unwrap_or(Duration::from_secs(1)).min(RETRY_AFTER_MAX);
+                self.throttled = Some((key, now.mono.after(floor)));
+            }
+            (Err(StoreError::Ambiguous(_)), Kind::Write(key)) => {
+                self.write_failed(&key, now.mono);
+                self.unproven = Some(asked.at);
+            }
+            (Err(_), Kind::Write(key)) => self.write_failed(&key, now.mono),
+            _ => {}
+        }
+        let (since, failures) = self.failures.get_or_insert((now.mono, 0));
+        *failures += 1;
+        let takes = PAUSE_MIN * failures.saturating_sub(FAILURES_QUICK);
+        if now.mono.since(*since) < takes {
+            let message = format!("{failures} failures in a row in {:?}", now.mono.since(*since));
+            return Err(Violation::new(31, message));
+        }
+        Ok(())
+    }
+
+    fn saw(&mut self, at: Now) {
+        self.seen.push_back(at);
+        if self.seen.len() > SEEN_MAX {
+            self.seen.pop_front();
+        }
+    }
+
+    fn write_failed(&mut self, key: &str, now: Instant) {
+        let before =
+            self.unwritten.take().filter(|(unwritten, ..)| unwritten == key).map_or(0, |(_, n, _)| n);
+        self.unwritten = Some((key.to_owned(), before + 1, now));
+    }
+
+    /// Pauses between the attempts at one object grow: at least by half of what they double to.
+    fn paused_enough(&self, key: &str, now: Instant) -> Checked {
+        let Some((_, failures, at)) = self.unwritten.as_ref().filter(|(unwritten, ..)| unwritten == key)
+        else {
+            return Ok(());
+        };
+        let pause = FIRST_PAUSE * (1 << (failures - 1).min(DOUBLINGS_MAX));
+        if now.since(*at) < pause {
+            let message = format!("{key} is sent again {:?} after failure {failures}", now.since(*at));
+            return Err(Violation::new(31, message));
+        }
+        Ok(())
+    }
+
+    fn starts_slot(&mut self, settings: &FleetSettings, now: Instant, txid: Txid) -> Checked {
+        let before = self.slot.filter(|(before, _)| *before < txid);
+        if self.slot.is_none_or(|(before, _)| before < txid) {
+            self.slot = Some((txid, now));
+        }
+        match before {
+            Some((before, at)) if now.since(at) < settings.min_interval && !self.stops => {
+                let message = format!("slot {txid} follows {before} after {:?}", now.since(at));
+                Err(Violation::new(31, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Rule 8 of the slots: nothing is written on the strength of what was seen longer ago than half the time that slots
+    /// stay, by either clock.
+    fn builds_on_fresh(&self, settings: &FleetSettings, now: Now) -> Checked {
+        let age = |seen: &Now| {
+            let wall_ms = now.wall.as_millis().abs_diff(seen.wall.as_millis());
+            now.mono.since(seen.mono).max(Duration::from_millis(wall_ms))
+        };
+        let youngest = self.seen.iter().map(age).min();
+        match youngest {
+            Some(age) if age <= settings.l0_retention / 2 => Ok(()),
+            age => {
+                let message = format!("an object is sent on top of what was seen {age:?} ago");
+                Err(Violation::new(10, message))
+            }
+        }
+    }
+}
+
+fn is_read(result: &Result<StoreAnswer, StoreError>) -> bool {
+    matches!(result, Ok(StoreAnswer::Got(_)))
+}
+
+fn memory_bytes(pages: &PageSet) -> u64 {
+    match pages {
+        PageSet::Memory(pages) => pages.values().map(|page| page.len() as u64).sum(),
+        PageSet::Pinned(_) => 0,
+    }
+}
+
+/// A slot, or a listing, the manifest, and what phases that are over had asked.
+const UNDER_WAY_MAX: usize = 6;
+/// The engine may build on a somewhat older one than the newest, after a jump of the wall clock.
+const SEEN_MAX: usize = 4;
+/// No store's word counts for longer.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
+/// The shortest pause after one failure, and how often it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const DOUBLINGS_MAX: u32 = 8;
+/// So many failures may come while pauses still are short.
+const FAILURES_QUICK: u32 = 24;
+/// From then on each takes at least this long: a fraction of the longest pause.
+const PAUSE_MIN: Duration = Duration::from_secs(4);

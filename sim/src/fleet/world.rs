@@ -1,0 +1,286 @@
+//! The event loop of one run: plays the plan, lets everything happen in order of time, asks the oracles.
+
+use super::database::{Database, Transaction};
+use super::life::{Life, Seat, part_bytes};
+use super::place::{MACHINES, PlaceModel};
+use super::plan::{Deed, FleetPlan, FleetStep};
+use super::settings::FleetSettings;
+use crate::coverage::{Coverage, Reached};
+use crate::outcome::{Outcome, Violation, panic_text};
+use crate::world::Options;
+use engine::mutants::{Mutant, mutated, set_mutant};
+use engine::replicate::{Event, Hint, TakeOver};
+use engine::types::{Instant, LockByte};
+use io_sim::clock::SimClock;
+use io_sim::events::Queue;
+use io_sim::faults::NetworkFaults;
+use io_sim::network::{Answered, ClientId, Network};
+use io_sim::random::{Random, Stream};
+use io_sim::s3::SimS3;
+use io_sim::trace::Trace;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+mod applications;
+mod converge;
+mod daemons;
+mod finale;
+mod heed;
+mod jobs;
+mod operators;
+
+/// Runs a plan in a fresh world.
+pub fn run(plan: &FleetPlan, settings: &FleetSettings, options: Options) -> Outcome {
+    set_mutant(options.mutant);
+    let clock = SimClock::new();
+    let trace = Trace::new(&clock);
+    trace.keep_last(options.keep_events);
+    let (mut coverage, mut happened) = (Coverage::default(), 0);
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(plan.seed, settings, &clock, &trace);
+        let result = world.play(&plan.steps);
+        coverage = std::mem::take(&mut world.coverage);
+        happened = world.happened();
+        result
+    }));
+    set_mutant(None);
+    let violation = match played {
+        Ok(result) => result.err(),
+        Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
+    };
+    let events = trace.take_lines();
+    let simulated = clock.mono().since(Instant::default());
+    let trace = trace.hash().to_string();
+    Outcome { seed: plan.seed, trace, violation, simulated, coverage, events, happened }
+}
+
+struct World<'a> {
+    settings: &'a FleetSettings,
+    clock: &'a SimClock,
+    trace: &'a Trace,
+    machines: [Machine; MACHINES],
+    places: Vec<PlaceModel>,
+    store: SimS3,
+    network: Network,
+    queue: Queue<Due>,
+    clients: u32,
+    /// Faults strike.
+    chaos: bool,
+    coverage: Coverage,
+    /// Changes of the store that were looked at.
+    changes_seen: usize,
+    /// Events and commands of lives that are over.
+    happened: u64,
+    /// What applications do.
+    work: Random,
+    /// Faults of source and state, and hints that do not come.
+    faults: Random,
+    /// How long jobs wait for their turn.
+    delays: Random,
+    /// Writer ids.
+    engine: Random,
+    pages: Random,
+}
+
+/// A machine: a clock, and a daemon now and then.
+struct Machine {
+    clock: SimClock,
+    life: Option<Life>,
+    /// Lives so far: what was planned for an earlier one does not happen.
+    lives: u32,
+    paused_until: Instant,
+    /// What came meanwhile.
+    held: VecDeque<Turn>,
+    /// So late its timers come.
+    slack: Duration,
+    /// An orderly end was asked for; so long it stays down after it.
+    ending: Option<Duration>,
+}
+
+/// What is planned.
+enum Due {
+    /// A machine's daemon starts.
+    Start(usize),
+    /// A database of a place is followed again.
+    Add(usize, usize),
+    /// A deleted database is created anew.
+    Recreate(usize),
+    /// An application commits, so many times more, so many microseconds apart.
+    Commit { place: usize, machine: usize, left: u32, gap_us: u64 },
+    /// Something happens to a life, if it still is that one.
+    Of(usize, u32, Turn),
+}
+
+/// What happens to a life.
+enum Turn {
+    Job(usize),
+    Save(usize),
+    Encode(usize),
+    Poke(usize, Hint),
+    /// A job was done a while ago.
+    Answer(Box<Event>),
+    Receive(Box<Answered>),
+}
+
+type Checked = Result<(), Violation>;
+
+/// Events and commands of a run: more is a storm.
+const HAPPENED_MAX: u64 = 40_000_000;
+
+impl<'a> World<'a> {
+    fn new(seed: u64, settings: &'a FleetSettings, clock: &'a SimClock, trace: &'a Trace) -> World<'a> {
+        let store = SimS3::new(&clock.machine(), trace);
+        store.set_ignores_conditions(mutated(Mutant::UnconditionalPut));
+        let mut network = Network::new(seed, &store, trace);
+        network.set_faults(settings.faults.network);
+        let draw = |index| Random::indexed(seed, Stream::Fleet, index);
+        let mut world = World {
+            settings,
+            clock,
+            trace,
+            machines: [Machine::new(clock.clone()), Machine::new(clock.machine())],
+            places: Vec::new(),
+            store,
+            network,
+            queue: Queue::new(Random::indexed(seed, Stream::Events, 2)),
+            clients: 0,
+            chaos: true,
+            coverage: Coverage::default(),
+            changes_seen: 0,
+            happened: 0,
+            work: draw(3),
+            faults: draw(4),
+            delays: draw(5),
+            engine: draw(6),
+            pages: draw(7),
+        };
+        for _ in 0..settings.databases {
+            world.new_place();
+        }
+        world
+    }
+
+    fn play(&mut self, steps: &[FleetStep]) -> Checked {
+        if self.places.len() >= 100 {
+            self.coverage.reached(Reached::Hundreds);
+        }
+        self.start_daemon(0)?;
+        for step in steps {
+            self.trace.record("deed", &format!("{:?}", step.deed), &[], &[]);
+            self.perform(step.deed)?;
+            self.pass(Duration::from_micros(step.then_us))?;
+        }
+        self.converge()?;
+        self.check_everything()?;
+        self.finale()
+    }
+
+    fn happened(&self) -> u64 {
+        let now = self.machines.iter().filter_map(|machine| machine.life.as_ref());
+        self.happened + now.map(|life| life.happened).sum::<u64>()
+    }
+
+    fn pass(&mut self, time: Duration) -> Checked {
+        let until = self.clock.mono().after(time);
+        while self.step_before(until)? {}
+        self.clock.advance_to(until);
+        Ok(())
+    }
+
+    /// Lets time pass with timers that come late, as on a machine that saves power: what a fleet does in weeks without
+    /// a commit is mostly to look.
+    fn pass_slowly(&mut self, time: Duration) -> Checked {
+        self.machines.iter_mut().for_each(|machine| machine.slack = time / LOOKS_PER_REST);
+        let passed = self.pass(time);
+        self.machines.iter_mut().for_each(|machine| machine.slack = Duration::ZERO);
+        passed
+    }
+
+    /// Lets the next thing happen, if it is due before `until`.
+    fn step_before(&mut self, until: Instant) -> Result<bool, Violation> {
+        let network_at = self.network.next_at();
+        let planned_at = self.queue.next_at();
+        let wake = (0..MACHINES).filter_map(|m| Some((self.machines[m].wakes_at()?, m))).min();
+        let next = [network_at, planned_at, wake.map(|(at, _)| at)].into_iter().flatten().min();
+        let Some(at) = next.filter(|at| *at <= until) else { return Ok(false) };
+        self.clock.advance_to(at);
+        let now = self.clock.mono();
+        if network_at == Some(at) {
+            while let Some(answered) = self.network.poll(now) {
+                self.arrived(answered)?;
+            }
+            self.check_changes()?;
+        } else if let Some((_, due)) = self.queue.pop_due(now) {
+            self.happen(due)?;
+        } else if let Some((_, machine)) = wake {
+            match self.machines[machine].held.pop_front() {
+                Some(turn) => self.turn(machine, turn)?,
+                None => self.hand(machine, Event::TimePassed)?,
+            }
+        }
+        if self.happened() > HAPPENED_MAX {
+            return Err(Violation::new(31, format!("more than {HAPPENED_MAX} events and commands")));
+        }
+        Ok(true)
+    }
+
+    fn happen(&mut self, due: Due) -> Checked {
+        match due {
+            Due::Start(machine) => self.start_daemon(machine),
+            Due::Add(machine, place) => self.add_again(machine, place),
+            Due::Recreate(place) => self.recreated(place),
+            Due::Commit { place, machine, left, gap_us } => {
+                self.commit(place, machine);
+                if let Some(left) = left.checked_sub(1).filter(|left| *left > 0) {
+                    self.plan(Duration::from_micros(gap_us), Due::Commit { place, machine, left, gap_us });
+                }
+                Ok(())
+            }
+            Due::Of(machine, life, turn) => {
+                let owner = &self.machines[machine];
+                if owner.life.is_none() || owner.lives != life {
+                    return Ok(());
+                }
+                self.turn_or_hold(machine, turn)
+            }
+        }
+    }
+
+    /// A daemon that stands still gets to it later, in the same order.
+    fn turn_or_hold(&mut self, machine: usize, turn: Turn) -> Checked {
+        let owner = &mut self.machines[machine];
+        if self.clock.mono() < owner.paused_until || !owner.held.is_empty() {
+            owner.held.push_back(turn);
+            return Ok(());
+        }
+        self.turn(machine, turn)
+    }
+
+    fn plan(&mut self, after: Duration, due: Due) {
+        self.queue.push(self.clock.mono().after(after), due);
+    }
+}
+
+impl Machine {
+    fn new(clock: SimClock) -> Machine {
+        Machine {
+            clock,
+            life: None,
+            lives: 0,
+            paused_until: Instant::default(),
+            held: VecDeque::new(),
+            slack: Duration::ZERO,
+            ending: None,
+        }
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        let timer = self.life.as_ref()?.wake_at.map(|at| at.after(self.slack));
+        let at = if self.held.is_empty() { timer? } else { Instant::default() };
+        Some(at.max(self.paused_until))
+    }
+}
+
+/// A database is looked at about so often in a time without commits.
+const LOOKS_PER_REST: u32 = 12;

@@ -1,0 +1,165 @@
+//! After everything has converged and no fault strikes any more: what must be exact then.
+
+use super::*;
+use crate::oracle::idle;
+use crate::oracle::restart::Promise;
+use crate::oracle::restore::Snapshot;
+use crate::world::Asked;
+use engine::restore::Target;
+use engine::types::Txid;
+
+impl World<'_> {
+    /// Properties 1, 2 and 4, through the planner, on a sample of the places.
+    pub(super) fn check_everything(&mut self) -> Checked {
+        self.check_changes()?;
+        let stride = self.places.len().div_ceil(PLACES_MAX);
+        for place in (0..self.places.len()).step_by(stride) {
+            self.restores(place)?;
+        }
+        Ok(())
+    }
+
+    fn restores(&self, place: usize) -> Checked {
+        let model = &self.places[place];
+        let snapshot = Snapshot::take(&self.store, &model.place, LockByte::SQLITE);
+        let newest = model.mirror.txid().expect("converged");
+        let slots: Vec<Txid> = model.announced.iter().copied().collect();
+        let stride = slots.len().div_ceil(RESTORES_MAX).max(1);
+        let sampled = slots.into_iter().step_by(stride).map(Target::Txid);
+        for target in sampled.chain([Target::Latest]) {
+            let (txid, database) = snapshot.restore(target)?;
+            let content = self.image_of(place, &database)?.digest();
+            let wanted = if target == Target::Latest { newest } else { txid };
+            if model.mirror.contents.get(&wanted) != Some(&content) || txid < wanted {
+                let message =
+                    format!("{target:?} of place {place} restores to something else than announced");
+                return Err(Violation::new(4, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The versions of the pages of a restored database.
+    fn image_of(&self, place: usize, database: &[u8]) -> Result<super::super::image::Image, Violation> {
+        let owner = self.owner(place);
+        let copy = self.places[place].copies[owner].database.as_ref().expect("an owner's");
+        let page_bytes = copy.page_size().into_inner() as usize;
+        let pages = database.chunks(page_bytes).zip(1..);
+        let versions = pages.map(|(page, pgno)| super::super::page::version(copy.place, pgno, page));
+        let versions: Option<Vec<u64>> = versions.collect();
+        let wrong = || Violation::new(1, format!("a restore of place {place} has a page that nobody wrote"));
+        versions.map(super::super::image::Image::new).ok_or_else(wrong)
+    }
+
+    /// Properties 24, 29, 31, 32 and 34 in a calm world.
+    pub(super) fn finale(&mut self) -> Checked {
+        for place in 0..self.places.len() {
+            let model = &self.places[place];
+            let copies = (0..MACHINES).map(|m| &model.copies[m]);
+            let starts: u64 = copies.clone().map(|copy| copy.starts).sum();
+            let mut asked = self.asked(place, 0);
+            asked.add(&self.asked(place, 1));
+            // The listings of the days are not of the slots.
+            asked.lists = 0;
+            idle::run(&asked, model.announced.len() as u64, starts)?;
+        }
+        self.nobody_starves()?;
+        self.idle_days()?;
+        self.restarts()
+    }
+
+    /// Everything that this machine's lives asked of a place.
+    fn asked(&self, place: usize, machine: usize) -> Asked {
+        let copy = &self.places[place].copies[machine];
+        let mut asked = copy.asked;
+        if let (Some(seat), Some(life)) = (copy.seat, &self.machines[machine].life) {
+            asked.add(&life.seats[seat].asked);
+        }
+        asked
+    }
+
+    /// All commit at once: what any of them waits for does not depend on how many there are. That hints come, or that
+    /// they do not, makes a second.
+    fn nobody_starves(&mut self) -> Checked {
+        // What was on its way when the faults stopped may take all of the client's patience.
+        self.pass(Duration::from_secs(60))?;
+        for place in 0..self.places.len() {
+            let owner = self.owner(place);
+            self.burst(place, owner, 1, 0);
+        }
+        let interval = self.settings.max_interval.max(self.settings.min_interval);
+        self.pass(interval + SLACK)?;
+        let late = (0..self.places.len()).find(|place| !self.places[*place].is_stored(self.owner(*place)));
+        match late {
+            Some(place) => {
+                Err(Violation::new(29, format!("a commit to place {place} waits for more than an interval")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Property 31: a fleet without commits lists its places once a day, and asks for nothing else.
+    fn idle_days(&mut self) -> Checked {
+        let days = self.settings.idle_days;
+        if days == 0 {
+            return Ok(());
+        }
+        // Until everything is saved, and every log is emptied.
+        self.pass(Duration::from_secs(20))?;
+        let count = self.places.len();
+        let before: Vec<Asked> = (0..count).map(|place| self.asked(place, self.owner(place))).collect();
+        for _ in 0..days {
+            self.pass_slowly(daemons::DAY)?;
+        }
+        self.coverage.reached(Reached::IdleDays);
+        for (place, before) in before.iter().enumerate() {
+            let after = self.asked(place, self.owner(place));
+            let (lists, requests) = (after.lists - before.lists, after.requests() - before.requests());
+            let rewrites = after.rewrites - before.rewrites;
+            // Timers come late, so that a day's listing may come with the next day.
+            let expected = days * 4 / 5..=days * 17 / 16 + 2;
+            if !expected.contains(&lists) || requests > lists + rewrites || rewrites > lists {
+                let message =
+                    format!("{days} days without a commit, place {place}: from {before:?} to {after:?}");
+                return Err(Violation::new(31, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Property 32: a daemon that ends, in order or not, follows all its databases again within seconds, at no cost.
+    fn restarts(&mut self) -> Checked {
+        for kill in [true, false] {
+            self.pass(Duration::from_secs(12) + self.settings.max_interval.max(self.settings.min_interval))?;
+            if kill {
+                self.kill_daemon(0);
+                self.plan(Duration::from_millis(100), Due::Start(0));
+            } else {
+                self.stop_daemon(0, Duration::from_millis(100))?;
+            }
+            self.pass(Duration::from_secs(3))?;
+            let promise = if kill { Promise::OnePage } else { Promise::Nothing };
+            for place in 0..self.places.len() {
+                if self.owner(place) != 0 {
+                    continue;
+                }
+                if !self.follows_quietly(place, 0) {
+                    let message =
+                        format!("three seconds after a restart (kill: {kill}) place {place} is not followed");
+                    return Err(Violation::new(29, message));
+                }
+                let seat = self.places[place].copies[0].seat.expect("followed");
+                promise.check(&self.seat(0, seat).asked)?;
+            }
+            self.coverage.reached(Reached::FreeRestart);
+        }
+        Ok(())
+    }
+}
+
+/// Places that are restored at the end, spread over all.
+const PLACES_MAX: usize = 12;
+/// Announced slots of a place that are restored.
+const RESTORES_MAX: usize = 4;
+/// A poll without a hint, a look, a slot on its way.
+const SLACK: Duration = Duration::from_secs(4);

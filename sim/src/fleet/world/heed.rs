@@ -1,0 +1,113 @@
+//! What the daemons say, and the oracles that look at it and at the store.
+
+use super::*;
+use crate::oracle::stop;
+use engine::replicate::{HealReason, Notice, Status};
+use engine::types::Txid;
+use io_sim::s3::ChangeKind;
+
+impl World<'_> {
+    pub(super) fn heard(&mut self, machine: usize, number: usize, notice: Notice) -> Checked {
+        let seat = self.seat(machine, number);
+        let place = seat.place;
+        if let Notice::Store { .. } | Notice::Source { .. } | Notice::State { .. } | Notice::Corrupt { .. } =
+            &notice
+        {
+            seat.troubles += 1;
+        }
+        match notice {
+            Notice::Durable { txid, .. } => {
+                seat.watch.durable();
+                seat.owned = true;
+                self.coverage.reached(Reached::Durable);
+                if machine == 1 {
+                    self.coverage.reached(Reached::TakenOver);
+                }
+                self.places[place].durable(machine, txid)?;
+            }
+            Notice::Status(status) => {
+                seat.following = status == Status::Following;
+                seat.owned |= seat.following;
+                let knows = status == Status::Fenced && seat.owned && seat.stop_asked.is_none();
+                match status {
+                    Status::Following => self.places[place].copies[machine].fenced = false,
+                    Status::Fenced => {
+                        let copy = &mut self.places[place].copies[machine];
+                        (copy.fenced, copy.knows_loss) = (true, copy.knows_loss || knows);
+                    }
+                    Status::Missing => self.coverage.reached(Reached::Missing),
+                    _ => {}
+                }
+            }
+            Notice::Fenced(fenced) => {
+                self.coverage.reached(Reached::Fenced);
+                if fenced.copied_state {
+                    self.coverage.reached(Reached::CopyFenced);
+                }
+            }
+            Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
+            Notice::Healed { reason, .. } => self.healed(reason),
+            Notice::Stopped { complete, .. } => self.stopped(machine, number, complete)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn healed(&mut self, reason: HealReason) {
+        let reached = match reason {
+            HealReason::LogGone => Reached::LogGone,
+            HealReason::StoreAhead => Reached::StoreAhead,
+            HealReason::Adopted => Reached::Adopted,
+            HealReason::Replaced => Reached::Replaced,
+            HealReason::HeadLost => Reached::HeadLost,
+            _ => return,
+        };
+        self.coverage.reached(reached);
+    }
+
+    /// Property 29 of an end.
+    fn stopped(&mut self, machine: usize, number: usize, complete: bool) -> Checked {
+        let seat = self.seat(machine, number);
+        seat.stopped = true;
+        let (place, troubles) = (seat.place, seat.troubles);
+        let asked = seat.stop_asked.map(|states| stop::Asked { states });
+        let place = &mut self.places[place];
+        let copy = &mut place.copies[machine];
+        if copy.seat == Some(number) {
+            copy.seat = None;
+        }
+        let missing = copy.database.as_ref().is_none_or(|database| database.files.is_none());
+        let (fenced, states) = (copy.fenced || missing, &place.states[machine]);
+        stop::check(asked, complete, states, fenced, troubles)
+    }
+
+    /// Properties 2, 6 and 34: what happened to keys since the last time.
+    pub(super) fn check_changes(&mut self) -> Checked {
+        let changes = self.store.changes_from(self.changes_seen);
+        self.changes_seen += changes.len();
+        for change in changes {
+            let parts = change.key.strip_prefix("fleet/").and_then(|rest| rest.split_once('/'));
+            let Some((number, name)) = parts else { continue };
+            let place = &mut self.places[number.parse::<usize>().expect("a place's number")];
+            if name == "manifest.json" {
+                place.claimed.look(&self.store, &place.place)?;
+            } else if change.kind == ChangeKind::Replaced {
+                return Err(Violation::new(6, format!("{} was written over", change.key)));
+            } else if change.kind == ChangeKind::Deleted {
+                // A claim that came too late is taken away again before it counts.
+                let counts =
+                    slot(name).is_none_or(|txid| place.mirror.txid().is_some_and(|newest| txid <= newest));
+                if counts {
+                    return Err(Violation::new(8, format!("{} was deleted", change.key)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The slot that a name of level 0 is of.
+fn slot(name: &str) -> Option<Txid> {
+    let first = name.strip_prefix("0000/")?.split('-').next()?;
+    Txid::new(u64::from_str_radix(first, 16).ok()?).ok()
+}

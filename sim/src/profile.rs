@@ -1,0 +1,123 @@
+//! What a seed is run as: the workload with real SQLite, or the fleets without it.
+
+use crate::coverage::{REQUIRED, REQUIRED_OF_FLEETS, Reached};
+use crate::fleet::{self, FleetPlan, FleetSettings};
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::settings::Settings;
+use crate::world::{self, Options};
+
+/// A workload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Real SQLite, one database, seconds to hours.
+    #[default]
+    Swarm,
+    /// No SQLite, many databases, days to months.
+    Fleet {
+        /// So many, not what the seed says.
+        databases: Option<usize>,
+    },
+}
+
+/// What is to be run: the seed's own plan, or one that was read.
+#[derive(Clone, Debug)]
+pub enum AnyPlan {
+    /// Of [`Profile::Swarm`].
+    Swarm(Plan),
+    /// Of [`Profile::Fleet`].
+    Fleet(FleetPlan),
+}
+
+impl Profile {
+    /// The one of this name.
+    pub fn by_name(name: &str) -> Option<Profile> {
+        match name {
+            "swarm" => Some(Profile::Swarm),
+            "fleet" => Some(Profile::Fleet { databases: None }),
+            _ => None,
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Swarm => "swarm",
+            Profile::Fleet { .. } => "fleet",
+        }
+    }
+
+    /// What the command line needs beside `--seed N` to repeat a run.
+    pub fn arguments(self) -> Vec<String> {
+        match self {
+            Profile::Swarm => Vec::new(),
+            Profile::Fleet { databases } => {
+                let count = databases.map(|count| ["--databases".to_owned(), count.to_string()]);
+                let profile = ["--profile".to_owned(), self.name().to_owned()];
+                profile.into_iter().chain(count.into_iter().flatten()).collect()
+            }
+        }
+    }
+
+    /// The configuration of a seed in one line.
+    pub fn settings_line(self, seed: u64) -> String {
+        match self {
+            Profile::Swarm => Settings::of_seed(seed).line(),
+            Profile::Fleet { databases } => FleetSettings::of_seed(seed, databases).line(),
+        }
+    }
+
+    /// The plan of a seed.
+    pub fn plan(self, seed: u64) -> AnyPlan {
+        match self {
+            Profile::Swarm => AnyPlan::Swarm(Plan::of_seed(seed, &Settings::of_seed(seed))),
+            Profile::Fleet { databases } => {
+                AnyPlan::Fleet(FleetPlan::of_seed(seed, &FleetSettings::of_seed(seed, databases)))
+            }
+        }
+    }
+
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// It is none of this profile.
+    pub fn parse_plan(self, json: &str) -> serde_json::Result<AnyPlan> {
+        match self {
+            Profile::Swarm => serde_json::from_str(json).map(AnyPlan::Swarm),
+            Profile::Fleet { .. } => serde_json::from_str(json).map(AnyPlan::Fleet),
+        }
+    }
+
+    /// Runs a plan under the configuration of its seed.
+    pub fn run(self, plan: &AnyPlan, seed: u64, options: Options) -> Outcome {
+        let databases = match self {
+            Profile::Swarm => None,
+            Profile::Fleet { databases } => databases,
+        };
+        match plan {
+            AnyPlan::Swarm(plan) => world::run(plan, &Settings::of_seed(seed), options),
+            AnyPlan::Fleet(plan) => fleet::run(plan, &FleetSettings::of_seed(seed, databases), options),
+        }
+    }
+
+    /// The states that a batch must reach.
+    pub fn required(self) -> &'static [Reached] {
+        match self {
+            Profile::Swarm => REQUIRED,
+            Profile::Fleet { .. } => REQUIRED_OF_FLEETS,
+        }
+    }
+}
+
+impl AnyPlan {
+    /// As `--write-plan` writes it.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        match self {
+            AnyPlan::Swarm(plan) => serde_json::to_string_pretty(plan),
+            AnyPlan::Fleet(plan) => serde_json::to_string_pretty(plan),
+        }
+    }
+}
