@@ -1,7 +1,5 @@
 //! One target under libFuzzer, chosen by the environment variable `FUZZ_TARGET` (the first without it).
-//!
-//! `FUZZ_TARGET=ltx_decoder cargo +nightly run -p fuzz --features libfuzzer --bin fuzz-target -- fuzz/corpus/ltx_decoder`,
-//! with `RUSTFLAGS` that switch on coverage and a sanitizer; CONTRIBUTING.md has the line.
+//! `fuzz/run` builds it, with LLVM's coverage passes, and calls it.
 
 #![no_main]
 
