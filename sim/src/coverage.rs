@@ -212,7 +212,6 @@ pub const REQUIRED_OF_FLEETS: &[Reached] = &[
     Reached::DaemonKilled,
     Reached::PowerCut,
     Reached::RolledBack,
-    Reached::StoreAhead,
     Reached::Ambiguous,
     Reached::Refused,
     Reached::Adopted,
