@@ -134,3 +134,46 @@ impl fmt::Debug for Around {
         list.entries(&self.temporaries).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Around, Left};
+
+    /// Files by what they add to the path.
+    fn around(files: &[(&str, &str)]) -> Around {
+        let files = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        Around { files, temporaries: Vec::new() }
+    }
+
+    fn left(before: &[(&str, &str)], after: &[(&str, &str)]) -> Option<Left> {
+        around(after).left(&around(before), |database| database == b"new").ok()
+    }
+
+    const OLD: &[(&str, &str)] = &[("", "old"), ("-wal", "log")];
+
+    #[test]
+    fn old_database_whole_or_new_one_alone_is_right() {
+        assert_eq!(left(OLD, OLD), Some(Left::Before));
+        assert_eq!(left(OLD, &[("", "new")]), Some(Left::New));
+        assert_eq!(left(OLD, &[("", "new"), (".walsync-replaced", "old")]), Some(Left::New));
+        assert_eq!(left(&[], &[]), Some(Left::Before));
+        for wrong in
+            [&[("", "old")][..], &[("", "ne")], &[("", "new"), ("-wal", "log")], &[("-wal", "log")], &[]]
+        {
+            assert_eq!(left(OLD, wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn old_database_may_be_set_aside_with_all_that_belongs_to_it_and_nothing_else() {
+        let aside = (".walsync-replaced", "old");
+        let log_aside = (".walsync-replaced-wal", "log");
+        assert_eq!(left(OLD, &[aside, ("-wal", "log")]), Some(Left::Aside));
+        assert_eq!(left(OLD, &[aside, log_aside]), Some(Left::Aside));
+        // Another restore goes on where one was struck.
+        assert_eq!(left(&[aside, ("-wal", "log")], &[aside, log_aside]), Some(Left::Aside));
+        assert_eq!(left(OLD, &[aside]), None);
+        assert_eq!(left(OLD, &[aside, log_aside, (".walsync-replaced-journal", "another's")]), None);
+        assert_eq!(left(OLD, &[log_aside, ("", "old")]), None);
+    }
+}

@@ -180,3 +180,63 @@ impl Damage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Damage;
+    use bytes::Bytes;
+    use engine::store::{Attributes, StoreError};
+    use io_sim::clock::SimClock;
+    use io_sim::s3::{Request, Response, SimS3};
+    use io_sim::trace::Trace;
+
+    const KEY: &str = "a";
+
+    fn get(range: Option<std::ops::Range<u64>>) -> Request {
+        Request::Get { key: KEY.to_owned(), range }
+    }
+
+    /// The bytes that a reader gets of a store whose only object is 100 zeros.
+    fn seen(damage: &mut Damage, request: &Request) -> Result<Vec<u8>, StoreError> {
+        let clock = SimClock::new();
+        let store = SimS3::new(&clock, &Trace::new(&clock));
+        store.overwrite(KEY, Bytes::from(vec![0; 100]), Attributes::default());
+        match damage.seen_through(request, store.apply(request))? {
+            Response::Body(body) => Ok(body.bytes.to_vec()),
+            response => panic!("{response:?}"),
+        }
+    }
+
+    #[test]
+    fn rotten_bit_is_the_same_one_in_whatever_part_is_read() {
+        let mut damage = Damage::Rotten { key: KEY.to_owned(), bit: 90 * 8 + 3 };
+        let tail = Request::GetTail { key: KEY.to_owned(), bytes_max: 30 };
+        for (request, start) in [(get(None), 0), (get(Some(85..95)), 85), (tail, 70)] {
+            let found = seen(&mut damage, &request).unwrap();
+            let wrong: Vec<usize> = (0..found.len()).filter(|at| found[*at] != 0).collect();
+            assert_eq!((wrong, found[90 - start]), (vec![90 - start], 8), "{request:?}");
+        }
+        assert_eq!(seen(&mut damage, &get(Some(0..90))).unwrap(), vec![0; 90]);
+    }
+
+    #[test]
+    fn late_object_is_found_missed_and_found_again() {
+        let mut damage = Damage::Late { key: KEY.to_owned(), found: 1, reads: 2, missed: false };
+        let outcomes: Vec<bool> = (0..4).map(|_| seen(&mut damage, &get(None)).is_ok()).collect();
+        assert_eq!(outcomes, [true, false, false, true]);
+        assert!(matches!(damage, Damage::Late { missed: true, .. }));
+    }
+
+    #[test]
+    fn object_that_is_gone_is_neither_read_nor_listed() {
+        let clock = SimClock::new();
+        let store = SimS3::new(&clock, &Trace::new(&clock));
+        store.overwrite(KEY, Bytes::new(), Attributes::default());
+        store.overwrite("b", Bytes::new(), Attributes::default());
+        let mut damage = Damage::Gone { key: KEY.to_owned() };
+        let list = Request::List { prefix: String::new(), after: None, folders: false, keys_max: 10 };
+        let Ok(Response::Listing(page)) = damage.seen_through(&list, store.apply(&list)) else { panic!() };
+        assert_eq!(page.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(seen(&mut damage, &get(None)), Err(StoreError::Missing));
+    }
+}
