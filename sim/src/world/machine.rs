@@ -65,6 +65,8 @@ pub(super) struct Machine {
     pub(super) copied_until: Option<Txid>,
     /// Its daemon was refused or fenced.
     pub(super) fenced: bool,
+    /// It was told so in some life, and its configuration counts no more (decision 0015).
+    pub(super) knows_loss: bool,
     /// Reads for the oracles. `None` only while the power is off.
     pub(super) observer: Option<Process>,
     pub(super) disk: SimDisk,
@@ -100,6 +102,7 @@ impl Machine {
             copied: Vec::new(),
             copied_until: None,
             fenced: false,
+            knows_loss: false,
             observer,
             disk,
         }

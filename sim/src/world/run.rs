@@ -142,12 +142,13 @@ impl<'a> World<'a> {
         let mut network = Network::new(seed, &store, trace);
         network.set_faults(settings.faults.network);
         let place = Place::new("prod/app").expect("a legal folder");
+        let first = if settings.operator.first_takes_over { TakeOver::Always } else { TakeOver::Never };
         let mirror = Mirror::new(place.clone(), &store, lock_byte(settings));
         World {
             settings,
             clock,
             trace,
-            machines: vec![Machine::new(0, disk, TakeOver::Never)],
+            machines: vec![Machine::new(0, disk, first)],
             store,
             network,
             place,

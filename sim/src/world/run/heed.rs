@@ -40,7 +40,10 @@ impl World<'_> {
     fn heard(&mut self, number: usize, notice: Notice) -> Checked {
         match notice {
             Notice::Durable { txid, .. } => self.durable(number, txid)?,
-            Notice::Status(Status::Fenced) => self.machines[number].fenced = true,
+            Notice::Status(Status::Fenced) => {
+                self.machines[number].fenced = true;
+                self.machines[number].knows_loss = true;
+            }
             Notice::Status(Status::Following) => self.follows(number)?,
             Notice::Status(Status::Missing) => self.coverage.reached(Reached::Missing),
             Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
@@ -133,6 +136,7 @@ impl World<'_> {
             self.owns(applied)?;
         }
         self.ownership.announced(number);
+        self.machines[number].knows_loss &= !self.ownership.is_owner(number);
         self.announced.insert(txid, number);
         self.coverage.reached(Reached::Durable);
         if self.settings.unconditional {
@@ -150,6 +154,10 @@ impl World<'_> {
             self.coverage.reached(Reached::PageSizeHealed);
         }
         let machine = &self.machines[applied.writer];
+        // A misread local state can be lost, and with it what it knew.
+        if !machine.knows_loss || self.settings.faults.daemon_disk.read_flip_ppm > 0 {
+            self.ownership.was_not_told(applied.writer);
+        }
         let writer = Writer {
             machine: applied.writer,
             take_over: machine.daemon.as_ref().map_or(machine.take_over, |daemon| daemon.take_over),

@@ -142,6 +142,7 @@ impl World<'_> {
         Operator::at(&self.machines[0].disk).delete_directory(STATE_FOLDER);
         self.machines[0].ended_complete = false;
         self.machines[0].lost_state = true;
+        self.machines[0].knows_loss = false;
         self.coverage.reached(Reached::StateLost);
         Ok(())
     }
