@@ -85,6 +85,7 @@ impl Settings {
         settings.operator = OperatorSwarm::of_seed(seed, settings.second_machine);
         // A local state that is misread can be lost, and with it the numbers that were used.
         settings.operator.loses_head &= faults.daemon_disk.read_flip_ppm == 0;
+        settings.operator.rots &= faults.daemon_disk.read_flip_ppm == 0;
         settings
     }
 

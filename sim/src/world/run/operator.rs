@@ -134,8 +134,8 @@ impl World<'_> {
     }
 
     pub(super) fn lose_state(&mut self) -> Checked {
-        // Together with the local state the numbers would be forgotten for good.
-        if self.mirror.lacks_used_numbers() {
+        // Together with the local state the numbers would be forgotten for good, and whose a head is that rotted.
+        if self.mirror.lacks_used_numbers() || self.history.has_rotted() {
             return Ok(());
         }
         self.end_daemon(0, true)?;
@@ -194,7 +194,9 @@ impl World<'_> {
         let machine = &self.machines[0];
         let quiet = machine.daemon.is_none() && machine.follows && self.network.may_still_act() == 0;
         let newest = self.newest_slot().filter(|newest| Some(*newest) == self.mirror.txid());
-        let Some(newest) = newest.filter(|_| quiet && self.machines.len() == 1) else { return Ok(()) };
+        // Who has lost its state does not know that a head it cannot read is its own, and waits for a person.
+        let knows = !machine.lost_state && self.machines.len() == 1;
+        let Some(newest) = newest.filter(|_| quiet && knows) else { return Ok(()) };
         let key = self.place.object_key(Layout::S3, ObjectKey::slot(newest));
         self.history.rots();
         if self.store.rot(&key, bit as usize) {
