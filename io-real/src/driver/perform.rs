@@ -128,8 +128,9 @@ impl<S: Source> Performer<S> {
         let Some(mut upload) = self.uploads.take(staged) else { return Err(StoreError::Missing) };
         match self.requests.complete(&mut *upload).await {
             Ok(done) => Ok(StoreAnswer::Put { etag: done.etag }),
-            // All its parts must be sent again.
-            Err(error @ (StoreError::Missing | StoreError::Conflict)) => {
+            // All its parts must be sent again; or, refused, the key is taken for good, and where an earlier upload of
+            // ours took it nobody would ever ask for an end of this one.
+            Err(error @ (StoreError::Missing | StoreError::Conflict | StoreError::Refused)) => {
                 let _ = self.requests.abort(&mut *upload).await;
                 Err(error)
             }
