@@ -94,7 +94,7 @@ impl<S: Source> Performer<S> {
                 Ok(StoreAnswer::Listed { objects: page.objects, next: page.next })
             }
             StoreRequest::Hash { key } => {
-                Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key).await? })
+                Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key, format.lock_byte).await? })
             }
             StoreRequest::Page { keys, pgno } => {
                 let page = read::page(requests, work, &keys, pgno, format.lock_byte).await?;
