@@ -11,6 +11,7 @@ use crate::port::{Body, Source, Work};
 use crate::seal::seal;
 use bytes::Bytes;
 use engine::ltx::Header;
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{Got, RequestId, SourceAnswer, SourceError, SourceId, StoreAnswer, StoreRequest};
 use engine::store::StoreError;
 use engine::types::{LockByte, Pgno};
@@ -135,7 +136,9 @@ impl<S: Source> Performer<S> {
                 Err(error)
             }
             Err(error) => {
-                self.uploads.keep(staged, database, upload);
+                if !mutated(Mutant::UploadForgotten) {
+                    self.uploads.keep(staged, database, upload);
+                }
                 Err(error)
             }
         }
