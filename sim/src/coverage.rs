@@ -137,6 +137,47 @@ pub enum Reached {
     IdleDays,
     /// A hint that files changed did not come.
     HintLost,
+    // What only layer B reaches.
+    /// The driver was dropped, and its process went on.
+    DriverDropped,
+    /// The process died with its driver.
+    DriverKilled,
+    /// It ended while a read was under way.
+    DroppedReading,
+    /// It ended while a put or a delete was under way.
+    DroppedWriting,
+    /// It ended while a part of an upload was under way.
+    DroppedInPart,
+    /// It ended between two parts of an upload, or before its completion.
+    DroppedBetweenParts,
+    /// It ended while an upload was being completed.
+    DroppedCompleting,
+    /// It ended while a blocking job was under way, or waited for a thread.
+    DroppedInJob,
+    /// An orderly end was asked for while an upload was staged.
+    FinishedWhileStaging,
+    /// An orderly end was asked for while a request was under way.
+    FinishedInRequest,
+    /// A database was added after the end was asked for.
+    AddedAfterFinish,
+    /// One database was stopped, and the others went on.
+    StoppedAlone,
+    /// A job panicked.
+    JobPanicked,
+    /// A source was let go of after a panic.
+    SourceReset,
+    /// A request panicked.
+    RequestPanicked,
+    /// A request was given up after its time limit.
+    TimedOut,
+    /// As many requests as may be were under way.
+    QueueFull,
+    /// A job waited for seconds.
+    SlowJob,
+    /// Several databases saved with one sync.
+    SavedTogether,
+    /// Uploads of lives that were killed were swept.
+    Swept,
 }
 
 /// How often each was reached.
@@ -241,6 +282,36 @@ pub const REQUIRED_OF_FLEETS: &[Reached] = &[
     Reached::HintLost,
 ];
 
+/// What a batch of layer B must reach.
+pub const REQUIRED_OF_THE_DRIVER: &[Reached] = &[
+    Reached::Commit,
+    Reached::Durable,
+    Reached::Adopted,
+    Reached::LogGone,
+    Reached::Outage,
+    Reached::Stopped,
+    Reached::DriverDropped,
+    Reached::DriverKilled,
+    Reached::DroppedReading,
+    Reached::DroppedWriting,
+    Reached::DroppedInPart,
+    Reached::DroppedBetweenParts,
+    Reached::DroppedCompleting,
+    Reached::DroppedInJob,
+    Reached::FinishedWhileStaging,
+    Reached::FinishedInRequest,
+    Reached::AddedAfterFinish,
+    Reached::StoppedAlone,
+    Reached::JobPanicked,
+    Reached::SourceReset,
+    Reached::RequestPanicked,
+    Reached::TimedOut,
+    Reached::QueueFull,
+    Reached::SlowJob,
+    Reached::SavedTogether,
+    Reached::Swept,
+];
+
 impl Coverage {
     /// Counts one.
     pub fn reached(&mut self, state: Reached) {
@@ -269,7 +340,11 @@ impl Coverage {
     pub fn parse(line: &str) -> Coverage {
         let mut coverage = Coverage::default();
         for (name, count) in line.split_whitespace().filter_map(|part| part.split_once('=')) {
-            let state = REQUIRED.iter().chain(REQUIRED_OF_FLEETS).find(|s| format!("{s:?}") == name);
+            let state = REQUIRED
+                .iter()
+                .chain(REQUIRED_OF_FLEETS)
+                .chain(REQUIRED_OF_THE_DRIVER)
+                .find(|s| format!("{s:?}") == name);
             if let (Some(state), Ok(count)) = (state, count.parse()) {
                 coverage.0.insert(*state, count);
             }

@@ -11,7 +11,15 @@
 //!
 //! `cargo sim --seed N` repeats any failure. A seed and a commit identify a run.
 
+#[cfg(all(feature = "madsim", not(madsim)))]
+compile_error!(
+    "layer B needs `--cfg madsim`, which `cargo sim-driver` passes. The environment variable RUSTFLAGS (or \
+     CARGO_ENCODED_RUSTFLAGS) replaces it, even when it is empty: unset it."
+);
+
 pub mod coverage;
+#[cfg(all(feature = "madsim", madsim))]
+pub mod driver;
 pub mod fleet;
 pub mod mutant;
 pub mod oracle;

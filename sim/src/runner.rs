@@ -1,7 +1,6 @@
 //! Many seeds: spread over processes, because SQLite's random generator is one per process.
 
 use crate::coverage::Coverage;
-use crate::mutant;
 use crate::outcome::Outcome;
 use crate::profile::Profile;
 use crate::world::Options;
@@ -80,6 +79,23 @@ pub fn run_batch(
     Ok(batch)
 }
 
+/// Runs every 20th seed once more, in a process of its own.
+pub fn same_again(profile: Profile, lines: &[(u64, String)]) -> std::io::Result<bool> {
+    let executable = std::env::current_exe()?;
+    let mut good = true;
+    for (seed, line) in lines.iter().step_by(20) {
+        let mut again = Command::new(&executable);
+        let again = again.args(["--seed", &seed.to_string()]).args(profile.arguments()).output()?;
+        let text = String::from_utf8_lossy(&again.stdout);
+        if text.lines().last() != Some(line) {
+            println!("seed {seed} differs in another process: {line} / {:?}", text.lines().last());
+            good = false;
+        }
+    }
+    println!("determinism: {} seeds ran twice, in two processes", lines.len().div_ceil(20));
+    Ok(good)
+}
+
 /// The work of one process of a batch.
 pub fn work(profile: Profile, seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
     // A caught panic is a result, not news.
@@ -117,6 +133,12 @@ pub struct Grade {
 }
 
 impl Grade {
+    /// How many seeds catch it, which is the first, and what it saw.
+    pub fn line(&self) -> String {
+        let first = self.first.map_or("never".to_owned(), |seed| format!("first {seed}"));
+        format!("{:32} {:3} of {:3} seeds, {first}  {}", self.mutant.name(), self.caught, self.of, self.why)
+    }
+
     /// Its row in `docs/mutants.md`: name, seeds that caught it, the first of them, the property it broke.
     pub fn row(&self) -> String {
         let first = self.first.map_or("none".to_owned(), |seed| seed.to_string());
@@ -126,17 +148,13 @@ impl Grade {
     }
 }
 
-/// Runs every mutant (or one) on the seeds, in order, until a portion of them catches it.
+/// Runs mutants on the seeds, in order, each until a portion of them catches it.
 pub fn grade(
     profile: Profile,
+    chosen: Vec<Mutant>,
     seeds: Range<u64>,
     jobs: u64,
-    only: Option<&str>,
 ) -> std::io::Result<Vec<Grade>> {
-    let chosen: Vec<Mutant> = match only {
-        Some(name) => mutant::by_name(name).into_iter().collect(),
-        None => Mutant::ALL.to_vec(),
-    };
     chosen.into_iter().map(|mutant| grade_one(profile, mutant, &seeds, jobs)).collect()
 }
 
@@ -161,4 +179,15 @@ const PORTION: u64 = 50;
 
 fn seed_of(line: &str) -> Option<u64> {
     line.strip_prefix("seed ")?.split_whitespace().next()?.parse().ok()
+}
+
+/// Reads `A..B`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("write A..B")?;
+    let number = |part: &str| part.parse::<u64>().map_err(|error| format!("{part}: {error}"));
+    let range = number(start)?..number(end)?;
+    if range.is_empty() { Err("A must be below B".to_owned()) } else { Ok(range) }
 }

@@ -195,6 +195,59 @@ mutants! {
     PausesDoNotGrow = "pauses-do-not-grow",
     /// What is on its way does not count as memory.
     SlotNotInBudget = "slot-not-in-budget",
+
+    // Of the async driver.
+    /// A request that took too long keeps its turn for ever.
+    PermitLeaked = "permit-leaked",
+    /// What a panic leaves unanswered stays so.
+    PromiseNotKept = "promise-not-kept",
+    /// A change of the local state is answered before it is saved.
+    SaveAnsweredEarly = "save-answered-early",
+    /// Several changes that could not be saved together are taken for saved.
+    FailedBatchTakenForSaved = "failed-batch-taken-for-saved",
+    /// A staged upload is dropped when the outcome of its completion is not known.
+    UploadForgotten = "upload-forgotten",
+    /// A staged upload that the engine has forgotten is not given up.
+    ForgottenUploadLeft = "forgotten-upload-left",
+    /// Uploads of lives that were killed are not looked for.
+    PlacesNeverSwept = "places-never-swept",
+    /// A part that did not get through is taken for sent.
+    PartTakenForSent = "part-taken-for-sent",
+    /// A write that took too long is taken for one that did nothing.
+    LateTakenForFailed = "late-taken-for-failed",
+    /// A write whose outcome is not known is sent again.
+    WriteSentAgain = "write-sent-again",
+    /// Of several hints only the first one is heeded.
+    HintsLost = "hints-lost",
+    /// An orderly end is over as soon as nothing is asked for.
+    EndBetweenRequests = "end-between-requests",
+    /// What is added after the end was asked for is followed.
+    FollowedAfterFinish = "followed-after-finish",
+    /// Requests go on when the driver was dropped.
+    RequestOutlivesDriver = "request-outlives-driver",
+    /// A source whose job panicked does not come back.
+    SourceLostInPanic = "source-lost-in-panic",
+}
+
+impl Mutant {
+    /// The bugs of the async driver, which the other layer of the simulation catches (`cargo sim-driver`).
+    pub const OF_THE_DRIVER: &'static [Mutant] = &[
+        Mutant::PermitLeaked,
+        Mutant::PromiseNotKept,
+        Mutant::SaveAnsweredEarly,
+        Mutant::FailedBatchTakenForSaved,
+        Mutant::UploadForgotten,
+        Mutant::ForgottenUploadLeft,
+        Mutant::PlacesNeverSwept,
+        Mutant::PartTakenForSent,
+        Mutant::LateTakenForFailed,
+        Mutant::WriteSentAgain,
+        Mutant::HintsLost,
+        Mutant::EndBetweenRequests,
+        Mutant::FollowedAfterFinish,
+        Mutant::RequestOutlivesDriver,
+        Mutant::SourceLostInPanic,
+    ];
 }
 
 #[cfg(feature = "mutants")]

@@ -10,6 +10,7 @@ use super::sources::{Length, Sources};
 use super::sweep::Sweep;
 use super::uploads::Uploads;
 use crate::port::{Clock, Source, State, Store, Work};
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{
     Command, Event, Fleet, Notice, Output, PageSet, RequestId, SourceId, SourceJob, StateJob, Status,
     StoreRequest,
@@ -155,20 +156,24 @@ impl<S: Source> Driver<S> {
     }
 
     fn is_done(&self) -> bool {
-        self.finishing && self.fleet.following() == 0 && self.fleet.awaited() == 0 && self.sources.is_empty()
+        let stopped = self.fleet.following() == 0 && self.sources.is_empty();
+        let stopped = stopped || mutated(Mutant::EndBetweenRequests);
+        self.finishing && self.fleet.awaited() == 0 && stopped
     }
 
     fn take(&mut self, message: Message<S>) {
         match message {
             // A source that is not followed is dropped where it may block.
-            Message::Add(_, _, source, _) if self.finishing => {
+            Message::Add(_, _, source, _) if self.finishing && !mutated(Mutant::FollowedAfterFinish) => {
                 self.performer.work.start(Box::new(move || drop(source)));
             }
             Message::Add(id, config, source, state_key) => {
                 let format = Format { lock_byte: config.lock_byte, part_bytes: config.part_bytes };
                 self.databases.insert(id, Database { state_key, format });
                 self.sources.add(id, source);
-                self.spawn(self.sweep.clone().sweep(config.place.clone(), config.layout));
+                if !mutated(Mutant::PlacesNeverSwept) {
+                    self.spawn(self.sweep.clone().sweep(config.place.clone(), config.layout));
+                }
                 self.handle(Event::Added(id, config));
             }
             Message::Stop(id) => self.handle(Event::StopRequested(id)),
@@ -221,7 +226,12 @@ impl<S: Source> Driver<S> {
     }
 
     fn state(&mut self, id: RequestId, database: SourceId, job: StateJob) {
-        let promise = promise::of_state(id, self.answers.clone());
+        let mut answers = self.answers.clone();
+        if matches!(job, StateJob::Save(_)) && mutated(Mutant::SaveAnsweredEarly) {
+            promise::of_state(id, answers).keep(Ok(None));
+            answers = unbounded_channel().0;
+        }
+        let promise = promise::of_state(id, answers);
         let key = self.database(database).state_key.clone();
         self.records.push(match job {
             StateJob::Load => Record::Load(promise, key),
@@ -238,6 +248,10 @@ impl<S: Source> Driver<S> {
 
     /// Starts what nobody waits for; the driver's end ends it.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if mutated(Mutant::RequestOutlivesDriver) {
+            tokio::task::spawn(task);
+            return;
+        }
         let mut ended = self.ended.subscribe();
         tokio::task::spawn(async move {
             tokio::select! {

@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use crate::port::Source;
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{DatabaseConfig, Hint, SourceId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -87,6 +88,8 @@ impl Poker {
     /// Waits for hints.
     pub(crate) async fn wait(&self) -> BTreeMap<SourceId, Hint> {
         self.0.there.notified().await;
-        std::mem::take(&mut *self.0.ids.lock().unwrap_or_else(PoisonError::into_inner))
+        let hints = std::mem::take(&mut *self.0.ids.lock().unwrap_or_else(PoisonError::into_inner));
+        let heeded = if mutated(Mutant::HintsLost) { 1 } else { hints.len() };
+        hints.into_iter().take(heeded).collect()
     }
 }

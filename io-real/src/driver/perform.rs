@@ -11,6 +11,7 @@ use crate::port::{Body, Source, Work};
 use crate::seal::seal;
 use bytes::Bytes;
 use engine::ltx::Header;
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{Got, RequestId, SourceAnswer, SourceError, SourceId, StoreAnswer, StoreRequest};
 use engine::store::StoreError;
 use engine::types::{LockByte, Pgno};
@@ -94,7 +95,7 @@ impl<S: Source> Performer<S> {
                 Ok(StoreAnswer::Listed { objects: page.objects, next: page.next })
             }
             StoreRequest::Hash { key } => {
-                Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key).await? })
+                Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key, format.lock_byte).await? })
             }
             StoreRequest::Page { keys, pgno } => {
                 let page = read::page(requests, work, &keys, pgno, format.lock_byte).await?;
@@ -128,13 +129,16 @@ impl<S: Source> Performer<S> {
         let Some(mut upload) = self.uploads.take(staged) else { return Err(StoreError::Missing) };
         match self.requests.complete(&mut *upload).await {
             Ok(done) => Ok(StoreAnswer::Put { etag: done.etag }),
-            // All its parts must be sent again.
-            Err(error @ (StoreError::Missing | StoreError::Conflict)) => {
+            // All its parts must be sent again; or, refused, the key is taken for good, and where an earlier upload of
+            // ours took it nobody would ever ask for an end of this one.
+            Err(error @ (StoreError::Missing | StoreError::Conflict | StoreError::Refused)) => {
                 let _ = self.requests.abort(&mut *upload).await;
                 Err(error)
             }
             Err(error) => {
-                self.uploads.keep(staged, database, upload);
+                if !mutated(Mutant::UploadForgotten) {
+                    self.uploads.keep(staged, database, upload);
+                }
                 Err(error)
             }
         }

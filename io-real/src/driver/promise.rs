@@ -1,5 +1,6 @@
 //! The answer that every request is owed.
 
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{Event, LocalState, RequestId, SourceAnswer, SourceError, StateError, StoreAnswer};
 use engine::store::StoreError;
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,7 +34,7 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        if let Some(lost) = self.lost.take() {
+        if let Some(lost) = self.lost.take().filter(|_| !mutated(Mutant::PromiseNotKept)) {
             self.send(lost);
         }
     }

@@ -11,20 +11,28 @@ use engine::store::{Fatal, Sha256, StoreError};
 use engine::types::{Checksum, LockByte, Pgno};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use sha2::Digest as _;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Objects of one chain that are read side by side.
 const SIDE_BY_SIDE: usize = 4;
 
-/// SHA-256 of an object.
-pub(super) async fn hash(requests: &Requests, work: &Arc<dyn Work>, key: &str) -> Result<Sha256, StoreError> {
-    fn step(hash: &mut sha2::Sha256, bytes: &[u8]) -> Result<(), Infallible> {
+/// SHA-256 of an object that decodes: one bit that came wrong would make another's object of our own.
+pub(super) async fn hash(
+    requests: &Requests,
+    work: &Arc<dyn Work>,
+    key: &str,
+    lock_byte: LockByte,
+) -> Result<Sha256, StoreError> {
+    type Hashing = (sha2::Sha256, Decoder);
+    fn step((hash, decoder): &mut Hashing, mut bytes: &[u8]) -> Result<(), DecodeError> {
         hash.update(bytes);
+        while decoder.read(&mut bytes)?.is_some() {}
         Ok(())
     }
-    let hash = fold(requests, work, key, sha2::Sha256::new(), step).await?;
-    let hash = hash.unwrap_or_else(|never| match never {});
+    let hashing = (sha2::Sha256::new(), Decoder::new(lock_byte));
+    let hashed = fold(requests, work, key, hashing, step).await?;
+    let (hash, decoder) = hashed.map_err(|error| damaged(key, &error))?;
+    decoder.finish().map_err(|error| damaged(key, &error))?;
     Ok(Sha256(hash.finalize().into()))
 }
 
@@ -87,13 +95,14 @@ async fn decode(
     wanted: Wanted,
 ) -> Result<(Option<Header>, Wanted), StoreError> {
     let reading = Reading { decoder: Decoder::new(lock_byte), header: None, wanted };
-    let damaged = |error: DecodeError| StoreError::Fatal {
-        kind: Fatal::Unsupported,
-        message: format!("{key} is damaged: {error}").into(),
-    };
-    let reading = fold(requests, work, key, reading, step).await?.map_err(damaged)?;
-    reading.decoder.finish().map_err(damaged)?;
+    let reading = fold(requests, work, key, reading, step).await?.map_err(|error| damaged(key, &error))?;
+    reading.decoder.finish().map_err(|error| damaged(key, &error))?;
     Ok((reading.header, reading.wanted))
+}
+
+/// Where it lies or on its way: whoever asked reads it again before he believes it.
+fn damaged(key: &str, error: &DecodeError) -> StoreError {
+    StoreError::Fatal { kind: Fatal::Unsupported, message: format!("{key} is damaged: {error}").into() }
 }
 
 fn step(reading: &mut Reading, mut bytes: &[u8]) -> Result<(), DecodeError> {

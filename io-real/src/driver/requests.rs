@@ -2,6 +2,7 @@
 
 use crate::port::{Body, Listing, PutDone, Store, Upload};
 use bytes::Bytes;
+use engine::mutants::{Mutant, mutated};
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
 use std::future::Future;
 use std::ops::Range;
@@ -38,7 +39,11 @@ impl Requests {
         condition: &Condition,
     ) -> Result<PutDone, StoreError> {
         let bytes = body.len() as u64;
-        self.write(bytes, self.store.put(key, body, attributes, condition)).await
+        let done = self.write(bytes, self.store.put(key, body.clone(), attributes, condition)).await;
+        if matches!(done, Err(StoreError::Ambiguous(_))) && mutated(Mutant::WriteSentAgain) {
+            return self.write(bytes, self.store.put(key, body, attributes, condition)).await;
+        }
+        done
     }
 
     pub(super) async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Body, StoreError> {
@@ -95,7 +100,11 @@ impl Requests {
         bytes: u64,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.within(self.limit(bytes), request).await.unwrap_or_else(|late| Err(StoreError::Ambiguous(late)))
+        let done = self.within(self.limit(bytes), request).await;
+        done.unwrap_or_else(|late| {
+            let failed = mutated(Mutant::LateTakenForFailed);
+            Err(if failed { StoreError::Retryable(late) } else { StoreError::Ambiguous(late) })
+        })
     }
 
     async fn read<T>(
@@ -116,8 +125,12 @@ impl Requests {
         limit: Duration,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Result<T, StoreError>, Box<str>> {
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let late = |_| format!("no answer within {} s", limit.as_secs_f32()).into();
-        tokio::time::timeout(limit, request).await.map_err(late)
+        let answered = tokio::time::timeout(limit, request).await.map_err(late);
+        if answered.is_err() && mutated(Mutant::PermitLeaked) {
+            permit.forget();
+        }
+        answered
     }
 }

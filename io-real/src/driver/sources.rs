@@ -6,6 +6,7 @@
 
 use super::message::Message;
 use crate::port::{Source, Work};
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{SourceId, SourceJob};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -162,6 +163,9 @@ impl<S: Source> Sources<S> {
                 // The promise in the task has answered. A source that panics here too is leaked as it is;
                 // its next job fails or panics again.
                 let _ = catch_unwind(AssertUnwindSafe(|| source.reset()));
+                if mutated(Mutant::SourceLostInPanic) {
+                    return;
+                }
             }
             // A closed channel is a driver that was dropped; the source is dropped with the message.
             let _ = messages.send(Message::SourceBack(id, source));

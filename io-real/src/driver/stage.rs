@@ -6,6 +6,7 @@ use super::promise::LOST;
 use crate::port::{Source, StagedObject, Upload};
 use bytes::Bytes;
 use engine::ltx::Header;
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{PageSet, RequestId, SourceError, SourceId, StoreAnswer};
 use engine::store::{Attributes, StoreError};
 use std::time::Duration;
@@ -49,6 +50,9 @@ impl<S: Source> Performer<S> {
         stage: Stage,
     ) -> Result<StoreAnswer, StoreError> {
         for mut forgotten in self.uploads.take_of(database) {
+            if mutated(Mutant::ForgottenUploadLeft) {
+                continue;
+            }
             // What is not given up now is swept later.
             let _ = self.requests.abort(&mut *forgotten).await;
         }
@@ -108,10 +112,12 @@ impl<S: Source> Performer<S> {
         let mut attempt = 1;
         loop {
             match self.requests.part(upload, part.clone()).await {
+                Err(error) if error.is_transient() && mutated(Mutant::PartTakenForSent) => return Ok(()),
                 Err(error) if error.is_transient() && attempt < PART_ATTEMPTS => {
                     tokio::time::sleep(PART_PAUSE * 2_u32.pow(attempt)).await;
                     attempt += 1;
                 }
+                Err(error) if error.is_transient() && mutated(Mutant::PartTakenForSent) => return Ok(()),
                 sent => return sent,
             }
         }

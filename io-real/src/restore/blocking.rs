@@ -1,6 +1,7 @@
 //! Work on other threads: what blocks or computes for long, and requests that must go on by themselves.
 
 use crate::port::Work;
+use futures::FutureExt as _;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -34,11 +35,12 @@ pub(super) async fn off_thread<T: Send + 'static>(
 /// A future that goes on whether it is polled or not, and ends when it is dropped.
 ///
 /// Requests have time limits: one that waits for its turn to be polled would run into its own.
-pub(super) struct Task<T>(JoinHandle<T>);
+pub(super) struct Task<T>(JoinHandle<std::thread::Result<T>>);
 
 impl<T: Send + 'static> Task<T> {
     pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        Task(tokio::spawn(future))
+        // Not by the runtime's own means: that of the simulation ends with a task that panics.
+        Task(tokio::spawn(AssertUnwindSafe(future).catch_unwind()))
     }
 }
 
@@ -47,8 +49,8 @@ impl<T> Future for Task<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         match std::task::ready!(Pin::new(&mut self.0).poll(context)) {
-            Ok(result) => Poll::Ready(result),
-            Err(ended) if ended.is_panic() => resume_unwind(ended.into_panic()),
+            Ok(Ok(result)) => Poll::Ready(result),
+            Ok(Err(panic)) => resume_unwind(panic),
             // Only the end of the runtime ends a task that is waited for.
             Err(_) => Poll::Pending,
         }
@@ -63,10 +65,7 @@ impl<T> Drop for Task<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::off_thread;
-    use crate::port::Work;
-    use futures::FutureExt as _;
-    use std::sync::Arc;
+    use super::*;
 
     /// Drops every job, as a runtime does with those that it has not begun when it ends.
     struct Ended;

@@ -131,6 +131,11 @@ impl SimS3 {
         self.bucket.lock().uploads.len()
     }
 
+    /// The uploads that are unfinished.
+    pub fn peek_uploads(&self) -> Vec<UploadId> {
+        self.bucket.lock().uploads.ids().collect()
+    }
+
     /// Everything that happened to keys from the `skip`th change on, oldest first.
     pub fn changes_from(&self, skip: usize) -> Vec<Change> {
         self.bucket.lock().changes.iter().skip(skip).cloned().collect()

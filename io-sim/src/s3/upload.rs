@@ -56,6 +56,10 @@ impl Uploads {
         old.map(|(id, upload)| (*id, upload.key.clone())).collect()
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = UploadId> {
+        self.unfinished.keys().copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.unfinished.len()
     }

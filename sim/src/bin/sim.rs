@@ -28,7 +28,7 @@ struct Args {
     #[arg(long)]
     seed: Option<u64>,
     /// Run the seeds A..B, without B.
-    #[arg(long, value_parser = parse_range, value_name = "A..B")]
+    #[arg(long, value_parser = runner::parse_range, value_name = "A..B")]
     seeds: Option<Range<u64>>,
     /// Run fresh seeds for so many minutes; the first one is printed.
     #[arg(long)]
@@ -196,7 +196,7 @@ fn batch(seeds: Range<u64>, args: &Args, mutant: Option<Mutant>) -> Result<bool,
     }
     let mut good = batch.failures.is_empty();
     if args.check_determinism {
-        good &= same_again(args.profile(), &batch.lines)?;
+        good &= runner::same_again(args.profile(), &batch.lines)?;
     }
     println!("reached {}", batch.coverage.line());
     if args.coverage {
@@ -231,23 +231,6 @@ fn rates(batch: &Batch, process_seconds: f64) -> String {
     )
 }
 
-/// Runs every 20th seed once more, in a process of its own.
-fn same_again(profile: Profile, lines: &[(u64, String)]) -> Result<bool, Box<dyn std::error::Error>> {
-    let executable = std::env::current_exe()?;
-    let mut good = true;
-    for (seed, line) in lines.iter().step_by(20) {
-        let mut again = std::process::Command::new(&executable);
-        let again = again.args(["--seed", &seed.to_string()]).args(profile.arguments()).output()?;
-        let text = String::from_utf8_lossy(&again.stdout);
-        if text.lines().last() != Some(line) {
-            println!("seed {seed} differs in another process: {line} / {:?}", text.lines().last());
-            good = false;
-        }
-    }
-    println!("determinism: {} seeds ran twice, in two processes", lines.len().div_ceil(20));
-    Ok(good)
-}
-
 fn for_minutes(
     minutes: f64,
     args: &Args,
@@ -266,21 +249,14 @@ fn for_minutes(
 }
 
 fn grade(seeds: Range<u64>, args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
-    let grades = runner::grade(args.profile(), seeds, args.jobs, args.mutant.as_deref())?;
+    let chosen = match &args.mutant {
+        Some(name) => mutant::by_name(name).into_iter().collect(),
+        None => mutant::of_the_loop(),
+    };
+    let grades = runner::grade(args.profile(), chosen, seeds, args.jobs)?;
     let caught = grades.iter().filter(|grade| grade.caught > 0).count();
     for grade in &grades {
-        if args.markdown {
-            println!("{}", grade.row());
-            continue;
-        }
-        let first = grade.first.map_or("never".to_owned(), |seed| format!("first {seed}"));
-        println!(
-            "{:32} {:3} of {:3} seeds, {first}  {}",
-            grade.mutant.name(),
-            grade.caught,
-            grade.of,
-            grade.why
-        );
+        println!("{}", if args.markdown { grade.row() } else { grade.line() });
     }
     println!("caught {caught} of {} mutants", grades.len());
     Ok(caught >= args.caught_at_least.unwrap_or(grades.len()))
@@ -316,13 +292,6 @@ impl Args {
 
 fn parse_profile(name: &str) -> Result<Profile, String> {
     Profile::by_name(name).ok_or_else(|| "there are `swarm` and `fleet`".to_owned())
-}
-
-fn parse_range(text: &str) -> Result<Range<u64>, String> {
-    let (start, end) = text.split_once("..").ok_or("write A..B")?;
-    let number = |part: &str| part.parse::<u64>().map_err(|error| format!("{part}: {error}"));
-    let range = number(start)?..number(end)?;
-    if range.is_empty() { Err("A must be below B".to_owned()) } else { Ok(range) }
 }
 
 /// Half a minute, mostly.

@@ -1,17 +1,18 @@
 //! One life of walsync: the real engine and the real SQLite access code, one event at a time.
 
 use super::asked::Asked;
+use super::config::{Identity, database_config, lock_byte};
 use super::files::SimFiles;
 use super::transfer::{Next, Transfer, Uploads};
 use crate::coverage::Reached;
 use crate::oracle::pace::{Pace, key_of};
 use crate::outcome::Violation;
 use crate::settings::Settings;
-use engine::key::{Layout, ModifiedIs, Place};
+use engine::key::Place;
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, HandOver, Hint, Notice, Output, RequestId, SourceAnswer,
-    SourceError, SourceId, SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
+    Command, Event, Fleet, HandOver, Hint, Notice, Output, RequestId, SourceAnswer, SourceError, SourceId,
+    SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
 };
 use engine::store::{Fatal, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now};
@@ -122,36 +123,16 @@ impl Daemon {
             pause: super::meanwhile::pause,
         });
         let state = StateStore::open(Some(&vfs), Path::new(STATE), files).ok();
-        let config = DatabaseConfig {
-            place: life.place,
-            layout: Layout::S3,
-            modified_is: ModifiedIs::StoreTime,
-            node: life.node,
-            database: life.database,
-            host: format!("machine {}", life.client.0),
-            store_name: "s3://simulated".to_owned(),
-            max_interval: settings.max_interval,
-            max_changes: settings.max_changes,
-            min_interval: Duration::ZERO,
-            enter_wal_mode: true,
-            checkpoint_pages: settings.checkpoint_pages,
-            max_wal_bytes: settings.operator.wal_bytes_max,
-            memory_bytes_max: settings.memory_bytes,
-            conditional_writes: !settings.unconditional,
-            take_over: life.take_over,
-            l0_retention: Duration::from_secs(300),
-            // A day, or, where that has something to find, less than a run.
-            list_interval: Duration::from_secs(if settings.operator.loses_objects { 60 } else { 24 * 3600 }),
-            lock_byte,
-            part_bytes: settings.part_bytes,
-        };
+        let Life { client, node, database, take_over, place, delays, timers } = life;
+        let host = format!("machine {}", client.0);
+        let config = database_config(settings, Identity { place, node, database, host }, take_over);
         let mut fleet = Fleet::new();
         fleet.handle(now, Event::Added(ONLY, Box::new(config)));
         Daemon {
             session,
             state,
             process,
-            client: life.client,
+            client,
             fleet,
             source: VecDeque::new(),
             source_at: now.mono,
@@ -174,12 +155,12 @@ impl Daemon {
             failed_to_open: false,
             let_go: 0,
             checks: 0,
-            take_over: life.take_over,
+            take_over,
             stands_on_the_database: false,
             disk_faults: DiskFaults::default(),
             reached: Vec::new(),
-            delays: life.delays,
-            timers: life.timers,
+            delays,
+            timers,
             timer_late: Duration::ZERO,
             part_bytes: usize::try_from(settings.part_bytes).expect("small"),
             list_keys_max: settings.list_keys_max,
@@ -446,19 +427,14 @@ impl Daemon {
     }
 }
 
-/// Where SQLite's lock page is in this run.
-pub(super) fn lock_byte(settings: &Settings) -> LockByte {
-    if settings.lock_page_moved { LockByte::moved(65536) } else { LockByte::SQLITE }
-}
-
-fn is_trouble(notice: &Notice) -> bool {
+pub(crate) fn is_trouble(notice: &Notice) -> bool {
     matches!(
         notice,
         Notice::Store { .. } | Notice::Source { .. } | Notice::State { .. } | Notice::Corrupt { .. }
     )
 }
 
-fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String {
+pub(crate) fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String {
     match result {
         Ok(SourceAnswer::Looked(looked)) => {
             let tail = looked.tail.as_ref().map(|t| (t.start.frames, t.end.frames, t.commit, t.pages.len()));
@@ -477,7 +453,7 @@ fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String {
     }
 }
 
-fn job_name(job: &SourceJob) -> &'static str {
+pub(crate) fn job_name(job: &SourceJob) -> &'static str {
     match job {
         SourceJob::Open { .. } => "open",
         SourceJob::Look { .. } => "look",

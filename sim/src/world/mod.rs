@@ -5,7 +5,8 @@
 //! `window`; `run` is the event loop that plays a plan and asks the oracles.
 
 mod asked;
-mod daemon;
+pub(crate) mod config;
+pub(crate) mod daemon;
 mod files;
 mod foreign;
 mod machine;
@@ -14,6 +15,7 @@ mod output;
 mod restoring;
 mod run;
 pub(crate) mod stage;
+mod standing_clock;
 pub(crate) mod transfer;
 mod window;
 

@@ -1,7 +1,8 @@
 //! The event loop of one run: plays the plan, lets everything happen in order of time, asks the oracles.
 
 use super::asked::Asked;
-use super::daemon::{DATABASE, Daemon, Life, lock_byte};
+use super::config::lock_byte;
+use super::daemon::{DATABASE, Daemon, Life};
 use super::machine::Machine;
 use super::meanwhile::{self, Acted};
 use crate::coverage::{Coverage, Reached};

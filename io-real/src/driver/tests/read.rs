@@ -48,20 +48,48 @@ fn keys(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// A slot of several ranges: its pages cannot be compressed.
+fn large_slot() -> Vec<u8> {
+    let (commit, page_size) = (Pgno::new(80).unwrap(), PageSize::new(65536).unwrap());
+    let txids = TxidRange::single(Txid::new(5).unwrap());
+    let header = Header::new(page_size, commit, txids, Timestamp::from_millis(1));
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&header, LockByte::SQLITE, &mut bytes);
+    for pgno in 1..=80 {
+        let hashes = (0..2048_u32).flat_map(|n| Sha256::of(&[pgno, n].map(u32::to_be_bytes).concat()).0);
+        encoder.push(Pgno::new(pgno).unwrap(), &hashes.collect::<Vec<u8>>(), &mut bytes);
+    }
+    encoder.finish(&mut bytes);
+    assert!(bytes.len() as u64 > RANGE_BYTES);
+    bytes
+}
+
 #[test]
 fn a_hash_covers_an_object_of_several_ranges() {
-    let bytes: Vec<u8> = (0..RANGE_BYTES + 10).map(|i| i as u8).collect();
+    let bytes = large_slot();
     let world = world(&[("k", bytes.clone())]);
-    let hash = block_on(read::hash(&world.requests, &world.work, "k"));
+    let hash = block_on(read::hash(&world.requests, &world.work, "k", LockByte::SQLITE));
     assert_eq!(hash, Ok(Sha256::of(&bytes)));
 }
 
 #[test]
+fn an_object_that_came_with_a_wrong_bit_has_no_hash() {
+    let mut bytes = slot(&[(1, 10)]);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let world = world(&[("k", bytes)]);
+    let hash = block_on(read::hash(&world.requests, &world.work, "k", LockByte::SQLITE));
+    let Err(StoreError::Fatal { kind: Fatal::Unsupported, message }) = hash else { panic!("{hash:?}") };
+    assert!(message.starts_with("k is damaged"), "{message}");
+}
+
+#[test]
 fn an_object_that_changes_while_it_is_read_is_read_again() {
-    let world = world(&[("k", vec![0; RANGE_BYTES as usize + 1])]);
+    let world = world(&[("k", large_slot())]);
     world.store.with(|s| s.restless = 1);
-    let hash = block_on(read::hash(&world.requests, &world.work, "k"));
-    assert!(matches!(hash, Err(StoreError::Retryable(_))), "{hash:?}");
+    let hash = block_on(read::hash(&world.requests, &world.work, "k", LockByte::SQLITE));
+    let Err(StoreError::Retryable(why)) = hash else { panic!("{hash:?}") };
+    assert!(why.contains("changed while it was read"), "{why}");
 }
 
 #[test]

@@ -138,6 +138,17 @@ fn an_upload_stays_after_an_unknown_outcome_and_goes_after_a_conflict() {
 }
 
 #[test]
+fn a_refused_upload_is_ended_at_once() {
+    let mut world = World::new(source(64));
+    let (id, _) = world.stage();
+    world.store.with(|s| s.script.push_back(Some(StoreError::Refused)));
+    assert_eq!(world.complete(id).unwrap_err(), StoreError::Refused);
+    assert_eq!(world.store.with(|s| s.aborted), 1);
+    let (_, discarded) = world.perform(StoreRequest::Discard { staged: id });
+    assert!(matches!(discarded, Ok(StoreAnswer::Discarded)));
+}
+
+#[test]
 fn a_new_upload_of_a_database_ends_the_one_that_was_forgotten() {
     let mut world = World::new(source(64));
     let (first, _) = world.stage();

@@ -5,6 +5,7 @@ use super::*;
 use crate::oracle::restored::{Around, COMPANIONS};
 use crate::plan::{Goal, Mishap, Operation, Restoration};
 use crate::world::restoring::{Order, Restoring, Strike};
+use crate::world::standing_clock;
 use crate::world::window::Damage;
 use engine::types::Timestamp;
 use io_real::restore::{IfExists, RestoreError, Restored};
@@ -152,12 +153,7 @@ impl World<'_> {
             }
             _ => {}
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime without a reactor takes nothing from the system");
-        let ended = runtime.block_on(self.beside(&mut restoring, work, restoration.beside, draw));
+        let ended = standing_clock::block_on(self.beside(&mut restoring, work, restoration.beside, draw));
         Ok((restoring, ended?))
     }
 
@@ -170,15 +166,15 @@ impl World<'_> {
         mut transactions: u32,
         draw: &mut Random,
     ) -> Result<Ended, Violation> {
-        let (began, began_at) = (self.clock.mono(), tokio::time::Instant::now());
+        let (began, elapsed) = (self.clock.mono(), standing_clock::stopwatch());
         let mut work = pin!(work);
         loop {
             // Disks let time pass by themselves.
-            let behind = self.clock.mono().since(began).saturating_sub(began_at.elapsed());
+            let behind = self.clock.mono().since(began).saturating_sub(elapsed());
             if !behind.is_zero() {
-                tokio::time::advance(behind).await;
+                standing_clock::advance(behind).await;
             }
-            let passed = began_at.elapsed();
+            let passed = elapsed();
             if passed > ENDS_WITHIN {
                 return Err(Violation::new(29, format!("a restore is not over after {passed:?}")));
             }
