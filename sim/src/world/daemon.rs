@@ -60,6 +60,8 @@ pub(super) struct Daemon {
     subjects: BTreeMap<RequestId, String>,
     /// What it must not have asked.
     pub(super) broken: Option<Violation>,
+    /// The last answer of the store was no success. An object in parts is told of when one part has failed for good.
+    pub(super) is_failing: bool,
     /// What this life told of trouble with store, source or state.
     pub(super) troubles: u64,
     /// Objects that came and did not decode.
@@ -149,6 +151,7 @@ impl Daemon {
             pace: Pace::default(),
             subjects: BTreeMap::new(),
             broken: None,
+            is_failing: false,
             troubles: 0,
             damaged: 0,
             attached: false,
@@ -360,6 +363,7 @@ impl Daemon {
                 // Also where the source was at fault: all that was asked for a try was asked in vain.
                 let succeeded = !matches!(result, Err(_) | Ok(StoreAnswer::Unreadable(_)));
                 self.asked.failed += u64::from(!succeeded);
+                self.is_failing = !succeeded;
                 let subject = self.subjects.remove(&transfer.id);
                 if let (Some(subject), Err(StoreError::Throttled { retry_after: Some(pause) })) =
                     (subject, &result)

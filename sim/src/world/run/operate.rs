@@ -151,7 +151,8 @@ impl World<'_> {
         let now = self.clock.mono();
         let away = self.network.outage_until() > now.after(Duration::from_secs(1));
         let machine = &mut self.machines[number];
-        let holds = machine.daemon.as_ref().is_some_and(|d| d.attached && d.paused_until <= now);
+        let holds =
+            machine.daemon.as_ref().is_some_and(|d| d.attached && d.is_failing && d.paused_until <= now);
         // An end that is under way has a time limit of its own, outside.
         let ends = machine.stop_asked.is_some();
         let counts = away && holds && machine.follows && !ends;
