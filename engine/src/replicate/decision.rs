@@ -42,13 +42,13 @@ impl Database {
                 cx.notice(Notice::TooNew { format });
                 self.end(cx, Status::Failed);
             }
-            StartEnd::Corrupt { key, message, found } => {
+            StartEnd::Corrupt { key, message, found, says_foreign } => {
                 cx.notice(Notice::Corrupt { key: key.clone(), message });
                 let before = self.damaged.take().filter(|(at, _)| *at == key).map_or(0, |(_, times)| times);
                 let times = before + 1;
                 self.damaged = Some((key, times));
                 if let Some(found) = found.filter(|_| times >= DAMAGED_ATTEMPTS_MAX)
-                    && let Some(goal) = self.over_damaged(cx, &found)
+                    && let Some(goal) = self.over_damaged(cx, &found, says_foreign)
                 {
                     self.damaged = None;
                     let Found { local, manifest, listing, seen, .. } = *found;

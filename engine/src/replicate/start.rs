@@ -87,6 +87,8 @@ pub(super) enum StartEnd {
         message: Box<str>,
         /// What else was found, if the object is the head and a number is left after it.
         found: Option<Box<Found>>,
+        /// Two reads of its header agree that another one wrote it.
+        says_foreign: bool,
     },
 }
 
@@ -219,8 +221,8 @@ impl Start {
                 let (Step::Proof(r, _) | Step::Hash(r, ..) | Step::Rewritten(r, _)) = &self.step else {
                     unreachable!("nothing else is decoded")
                 };
-                let key = r.key();
-                Some(self.damaged_head(key, "it does not decode".to_owned()))
+                let (key, says_foreign) = (r.key(), matches!(&self.step, Step::Proof(..)));
+                Some(self.damaged_head(key, "it does not decode".to_owned(), says_foreign))
             }
             Settled::Answer(answer) => self.answered(cx, answer),
         }
@@ -283,7 +285,7 @@ impl Start {
                     cx.notice(Notice::Corrupt { key, message });
                     self.after_manifest(cx)
                 }
-                Err(error) => Some(corrupt(cx.config.place.manifest_key(), error.to_string(), None)),
+                Err(error) => Some(corrupt(cx.config.place.manifest_key(), error.to_string())),
             },
             (Step::Header(_, object, before), StoreAnswer::Got(got))
                 if before.as_ref() != Some(&got.bytes) && !mutated(Mutant::HeaderReadOnce) =>
@@ -310,7 +312,7 @@ impl Start {
                 }
                 Err(error) => {
                     let key = cx.config.place.object_key(cx.config.layout, object.key);
-                    Some(self.damaged_head(key, error.to_string()))
+                    Some(self.damaged_head(key, error.to_string(), false))
                 }
             },
             (Step::Proof(_, object), StoreAnswer::Digested(digests)) => {
@@ -343,7 +345,7 @@ impl Start {
         let Some(object) = self.listing.newest().cloned() else { return Some(self.found(None)) };
         let key = cx.config.place.object_key(cx.config.layout, object.key);
         if object.key.max().into_inner() == u64::MAX {
-            return Some(corrupt(key, "no transaction id is left after it".to_owned(), None));
+            return Some(corrupt(key, "no transaction id is left after it".to_owned()));
         }
         self.step = header(cx, object, None);
         None
@@ -392,9 +394,9 @@ impl Start {
         StartEnd::Found(Box::new(self.take_found(head)))
     }
 
-    fn damaged_head(&mut self, key: String, message: String) -> StartEnd {
-        let found = self.take_found(None);
-        corrupt(key, message, Some(Box::new(found)))
+    fn damaged_head(&mut self, key: String, message: String, says_foreign: bool) -> StartEnd {
+        let found = Some(Box::new(self.take_found(None)));
+        StartEnd::Corrupt { key, message: message.into(), found, says_foreign }
     }
 
     fn take_found(&mut self, head: Option<(Head, Standing)>) -> Found {
@@ -413,8 +415,9 @@ impl Start {
     }
 }
 
-fn corrupt(key: String, message: String, found: Option<Box<Found>>) -> StartEnd {
-    StartEnd::Corrupt { key, message: message.into(), found }
+/// Of an object that is not the head, or that no number is left after.
+fn corrupt(key: String, message: String) -> StartEnd {
+    StartEnd::Corrupt { key, message: message.into(), found: None, says_foreign: false }
 }
 
 fn list(cx: &mut Context<'_>) -> Step {

@@ -28,11 +28,13 @@ impl Database {
     }
 
     /// What to do about a newest object that stays unreadable: nobody can restore past it, so who may write
-    /// there begins anew on top of it. Its number tells whether it is ours.
-    pub(super) fn over_damaged(&self, cx: &Context<'_>, found: &Found) -> Option<Goal> {
+    /// there begins anew on top of it. Its number tells whether it is ours: where the store confirmed it; or where it was
+    /// sent, and nothing says that another one was faster.
+    pub(super) fn over_damaged(&self, cx: &Context<'_>, found: &Found, says_foreign: bool) -> Option<Goal> {
         let txid = found.seen.head?;
         let confirmed = found.local.confirmed.is_some_and(|c| txid <= c.txid);
-        if confirmed || found.local.pending.iter().any(|p| p.txid == txid) {
+        let sent = found.local.pending.iter().any(|p| p.txid == txid);
+        if confirmed || sent && !says_foreign {
             return Some(Goal::HeadLost);
         }
         let unseen = matches!(cx.config.take_over, TakeOver::Always | TakeOver::Insist);

@@ -220,6 +220,43 @@ fn damaged_head_of_another_is_taken_over_only_by_who_may() {
 }
 
 #[test]
+fn damaged_head_of_another_at_a_number_that_we_sent_is_not_written_over() {
+    let mut world = world_of_slots(3);
+    let place = world.host(A).config.place.clone();
+    let slot = slot_key(&place, 4);
+    // Ours is recorded and sent, and never arrives; the store is away from then on.
+    world.on_store = Box::new(|db, _| match db {
+        A => Fate::Fails(StoreError::Ambiguous("no answer".into())),
+        _ => Fate::Answered,
+    });
+    world.commit(A, &[4]);
+    world.run_for(5 * SECOND);
+    world.add(B, "a", FakeDatabase::new(2, 10), |config| config.take_over = TakeOver::Always);
+    world.run_for(20 * SECOND);
+    assert_eq!(world.status(B), Status::Following);
+    let newest = world.store.newest_slot(&place);
+    assert!(world.store.slot(&place, 4).unwrap().chain().unwrap().claim, "the number is the other one's");
+    // As if what came after the claim were not there yet: the claim is the head, and its body stays damaged.
+    for txid in 5..=newest {
+        world.store.erase(&slot_key(&place, txid));
+        world.store.erase(&place.object_key(Layout::S3, ObjectKey::snapshot(Txid::new(txid).unwrap())));
+    }
+    world.on_store = Box::new(move |db, request| match request {
+        StoreRequest::Digest { keys } if db == A && keys.contains(&slot) => Fate::Fails(StoreError::Fatal {
+            kind: engine::store::Fatal::Unsupported,
+            message: "an object is damaged".into(),
+        }),
+        StoreRequest::Put { .. } if db == B => Fate::Fails(StoreError::Retryable("away".into())),
+        _ => Fate::Answered,
+    });
+    world.restart(|| false);
+    world.run_for(180 * SECOND);
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
+    assert_eq!(world.status(A), Status::Degraded);
+    assert_eq!(world.store.newest_slot(&place), 4, "nothing of ours goes on top");
+}
+
+#[test]
 fn damaged_manifest_beside_objects_is_told_and_passed_over() {
     let mut world = world_of_slots(3);
     world.store.plant("a/manifest.json", "{".into());

@@ -195,8 +195,11 @@ impl Output {
 
     /// Removes the old database, whichever restore set it aside. It is in nobody's way: what cannot be removed stays.
     fn remove_aside(&self) {
-        for suffix in [""].into_iter().chain(COMPANIONS) {
-            let _ = self.files.remove(&self.aside(suffix));
+        let names = [""].into_iter().chain(COMPANIONS);
+        let removed = names.filter(|suffix| self.files.remove(&self.aside(suffix)).is_ok()).count();
+        if removed > 0 {
+            // Else a power cut brings one of them back, beside what is set aside next.
+            let _ = self.sync_dir();
         }
     }
 
@@ -256,17 +259,21 @@ impl Output {
     }
 
     /// Undoes renames, the last one first: the database itself comes back when its companions are there for certain.
+    /// What cannot be undone stays set aside, with the database: without its log it would be an older one.
     fn put_back(&self, moved: &[Renamed]) {
         for (from, to) in moved.iter().rev() {
-            if *from == self.path
-                && moved.len() > 1
-                && let Err(error) = self.sync_dir()
-            {
-                tracing::warn!(%error, "the old database is put back all the same");
+            let certain = if *from == self.path && moved.len() > 1 { self.sync_dir() } else { Ok(()) };
+            let back = certain
+                .and_then(|()| self.files.rename(to, from).map_err(|error| OutputError::of(to, error)));
+            if let Err(error) = back {
+                tracing::error!(%error, aside = %self.aside("").display(), "the old database stays set aside");
+                return;
             }
-            if let Err(error) = self.files.rename(to, from) {
-                tracing::warn!(%error, from = %to.display(), to = %from.display(), "cannot be renamed back");
-            }
+        }
+        if !moved.is_empty()
+            && let Err(error) = self.sync_dir()
+        {
+            tracing::warn!(%error, "the old database has its name again, perhaps not for good");
         }
     }
 }

@@ -78,7 +78,8 @@ impl Around {
 
     /// What a restore left that was struck, where `is_right` knows the databases that it may have made.
     pub fn left(&self, before: &Around, is_right: impl Fn(&[u8]) -> bool) -> Result<Left, Violation> {
-        if self.named() == before.named() {
+        // What an earlier one set aside is the only copy, as long as nothing has the name.
+        if self.named() == before.named() && (before.database().is_some() || self.keeps(before)) {
             return Ok(Left::Before);
         }
         match self.database() {

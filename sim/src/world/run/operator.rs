@@ -198,8 +198,8 @@ impl World<'_> {
         let knows = !machine.lost_state && self.machines.len() == 1;
         let Some(newest) = newest.filter(|_| quiet && knows) else { return Ok(()) };
         let key = self.place.object_key(Layout::S3, ObjectKey::slot(newest));
-        self.history.rots();
         if self.store.rot(&key, bit as usize) {
+            self.history.rots();
             self.coverage.reached(Reached::HeadRotted);
         }
         Ok(())
