@@ -16,6 +16,8 @@ pub(super) struct Retrying {
     backoff: Backoff,
     sent_at: Now,
     failing_since: Option<Instant>,
+    /// Attempts that gave what does not decode.
+    unreadable: u32,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl Retrying {
             backoff: Backoff::default(),
             sent_at: cx.now,
             failing_since: None,
+            unreadable: 0,
         }
     }
 
@@ -70,7 +73,9 @@ impl Retrying {
                     self.request,
                     StoreRequest::Digest { .. } | StoreRequest::Page { .. } | StoreRequest::Hash { .. }
                 );
-                let damaged = decodes && unreadable && attempt >= DAMAGED_ATTEMPTS_MAX;
+                // Answers that did not come say nothing of the object.
+                self.unreadable += u32::from(decodes && unreadable);
+                let damaged = decodes && unreadable && self.unreadable >= DAMAGED_ATTEMPTS_MAX;
                 if damaged { Settled::Damaged } else { Settled::NotYet }
             }
         }
