@@ -75,14 +75,19 @@ impl Settings {
             operator: OperatorSwarm::default(),
             faults: Faults::default(),
         };
-        // Such a store does not keep two writers apart, nor a write that lands late.
+        // Such a store does not keep two writers apart, nor a write that lands late; a read must tell what is there.
         settings.unconditional =
             Random::indexed(seed, Stream::Swarm, 3).ppm(80_000) && !settings.second_machine;
         if settings.unconditional {
             faults.network.late_ppm = 0;
+            faults.network.stale_ppm = 0;
+        }
+        settings.operator = OperatorSwarm::of_seed(seed, settings.second_machine);
+        if settings.operator.leaves_wal {
+            // Without a log a sync that fails leaves a journal, and who comes next decides what was committed.
+            faults.application_disk.fsync_eio_ppm = 0;
         }
         settings.faults = faults;
-        settings.operator = OperatorSwarm::of_seed(seed, settings.second_machine);
         // A local state that is misread can be lost, and with it the numbers that were used.
         settings.operator.loses_head &= faults.daemon_disk.read_flip_ppm == 0;
         settings.operator.rots &= faults.daemon_disk.read_flip_ppm == 0;
