@@ -97,7 +97,7 @@ impl<S> Transfer<S> {
             Kind::Complete { staged } => match &answer {
                 // All its parts must be sent again, or another object is there.
                 Ok(_) | Err(StoreError::Missing | StoreError::Conflict | StoreError::Refused) => {
-                    drop(uploads.remove(staged))
+                    uploads.remove(staged);
                 }
                 // An upload stays while the engine may ask for it again.
                 Err(_) => {}
