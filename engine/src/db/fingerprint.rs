@@ -46,4 +46,12 @@ mod tests {
         assert_ne!(of(first), of(second));
         assert_eq!(of(first), of([first[1], first[0]]));
     }
+
+    /// Expected values are of an implementation in Python, which gives the published first output for 0.
+    #[test]
+    fn pages_are_mixed_as_splitmix64_does_it() {
+        let of = |pages: &[u64]| pages.iter().map(|page| Checksum::new(*page)).collect::<Fingerprint>().0;
+        assert_eq!(of(&[1 << 63 | 1_234_567]), 0xaf437fd469f4cdc1);
+        assert_eq!(of(&[1 << 63 | 1_234_567, 1 << 63 | 1]), 0x8b6d740e26b2a7eb);
+    }
 }
