@@ -62,6 +62,7 @@ pub(super) struct Daemon {
     pub(super) broken: Option<Violation>,
     /// The last answer of the store was no success. An object in parts is told of when one part has failed for good.
     pub(super) is_failing: bool,
+    misses_what_is_new: bool,
     /// What this life told of trouble with store, source or state.
     pub(super) troubles: u64,
     /// Objects that came and did not decode.
@@ -152,6 +153,7 @@ impl Daemon {
             subjects: BTreeMap::new(),
             broken: None,
             is_failing: false,
+            misses_what_is_new: settings.faults.network.stale_ppm > 0,
             troubles: 0,
             damaged: 0,
             attached: false,
@@ -364,6 +366,8 @@ impl Daemon {
                 let succeeded = !matches!(result, Err(_) | Ok(StoreAnswer::Unreadable(_)));
                 self.asked.failed += u64::from(!succeeded);
                 self.is_failing = !succeeded;
+                // What is not found, yet, is looked for again, and nobody is told.
+                self.troubles += u64::from(!succeeded && self.misses_what_is_new);
                 let subject = self.subjects.remove(&transfer.id);
                 if let (Some(subject), Err(StoreError::Throttled { retry_after: Some(pause) })) =
                     (subject, &result)

@@ -67,8 +67,6 @@ impl World<'_> {
     /// Property 32, when a life has come to follow.
     fn follows(&mut self, number: usize) -> Checked {
         let exact = self.reads_are_right();
-        // What is not found, yet, is looked for again, and that is no trouble to tell of.
-        let finds_all = self.settings.faults.network.stale_ppm == 0;
         let machine = &mut self.machines[number];
         // Who follows owns the place, whatever was said before.
         machine.fenced = false;
@@ -78,9 +76,7 @@ impl World<'_> {
         }
         let unchanged = self.states.get(&number).map_or(0, States::len) == machine.states_at_start;
         match (machine.promise.take(), &machine.daemon) {
-            (Some(promise), Some(daemon))
-                if exact && unchanged && daemon.troubles == 0 && (finds_all || daemon.asked.failed == 0) =>
-            {
+            (Some(promise), Some(daemon)) if exact && unchanged && daemon.troubles == 0 => {
                 self.coverage.reached(Reached::FreeRestart);
                 promise.check(&daemon.asked)
             }
