@@ -15,10 +15,11 @@ pub struct Claimed {
 
 impl Claimed {
     /// Looks at the manifest: whoever writes it anew keeps the history's name and its index, and shortens no promise.
-    pub fn look(&mut self, store: &SimS3, place: &Place) -> Result<(), Violation> {
-        let Some(object) = store.peek(&place.manifest_key()) else { return Ok(()) };
+    /// The writer that it names, where it is new.
+    pub fn look(&mut self, store: &SimS3, place: &Place) -> Result<Option<NodeId>, Violation> {
+        let Some(object) = store.peek(&place.manifest_key()) else { return Ok(None) };
         if self.last.as_ref().is_some_and(|(bytes, _)| *bytes == object.bytes) {
-            return Ok(());
+            return Ok(None);
         }
         let now = Manifest::decode(&object.bytes)
             .map_err(|error| Violation::new(34, format!("what was written does not decode: {error}")))?;
@@ -29,8 +30,9 @@ impl Claimed {
                 return Err(Violation::new(34, format!("{last:?} became {now:?}")));
             }
         }
+        let writer = now.writer.id;
         self.last = Some((object.bytes, now));
-        Ok(())
+        Ok(Some(writer))
     }
 
     /// At the end: `ids` are those of the owner's lives.

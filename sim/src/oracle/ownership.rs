@@ -48,6 +48,11 @@ impl Ownership {
         self.owner == Some(machine)
     }
 
+    /// Whether the newest slot is another machine's.
+    pub fn is_of_another(&self, machine: usize) -> bool {
+        self.owner.is_some_and(|owner| owner != machine)
+    }
+
     /// A machine announces a slot of its own.
     pub fn announced(&mut self, machine: usize) {
         self.held |= self.owner == Some(machine);

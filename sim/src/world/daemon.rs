@@ -197,6 +197,8 @@ impl Daemon {
             let name = job_name(&job);
             let result = self.run_job(job);
             self.troubles += u64::from(result.is_err());
+            // What was asked of the store for it was asked in vain.
+            self.asked.failed += u64::from(result.is_err());
             let done = format!("{name} {}", answer_text(&result));
             self.trace.record("job", &done, &[("id", id.get())], &[]);
             self.later_source(now.mono);

@@ -96,6 +96,8 @@ struct World<'a> {
     mirror: Mirror,
     history: History,
     claimed: Claimed,
+    /// Who wrote the manifest last had lost the place by then (docs/faults.md).
+    manifest_is_late: bool,
     states: BTreeMap<usize, States>,
     /// The content that each announced slot was announced with.
     announced: BTreeMap<Txid, usize>,
@@ -156,6 +158,7 @@ impl<'a> World<'a> {
             mirror,
             history: History::default(),
             claimed: Claimed::default(),
+            manifest_is_late: false,
             states: BTreeMap::new(),
             announced: BTreeMap::new(),
             coverage: Coverage::default(),
@@ -260,7 +263,11 @@ impl<'a> World<'a> {
                 }
             }
             self.history.check(&self.store, self.mirror.txid())?;
-            self.claimed.look(&self.store, &self.place)?;
+            if let Some(named) = self.claimed.look(&self.store, &self.place)? {
+                let writer = self.machines.iter().find(|machine| machine.own.contains(&named));
+                self.manifest_is_late =
+                    writer.is_some_and(|machine| self.ownership.is_of_another(machine.number));
+            }
         } else if let Some((_, number)) = daemon.filter(|(due, _)| *due == at) {
             self.daemon_steps(number)?;
         } else if let Some((_, number)) = restart.filter(|(due, _)| *due == at) {

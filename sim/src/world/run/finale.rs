@@ -58,7 +58,7 @@ impl World<'_> {
     fn is_named(&self, owner: usize) -> Checked {
         let machine = &self.machines[owner];
         let met_trouble = machine.daemon.as_ref().is_none_or(|daemon| daemon.asked.failed > 0);
-        if met_trouble || machine.fenced || !self.ownership.is_owner(owner) {
+        if met_trouble || self.manifest_is_late || machine.fenced || !self.ownership.is_owner(owner) {
             return Ok(());
         }
         let ids: Vec<NodeId> = machine.own.iter().chain(&machine.copied).copied().collect();
