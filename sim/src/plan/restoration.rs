@@ -107,6 +107,17 @@ pub enum Mishap {
     },
 }
 
+impl Mishap {
+    /// The same on a machine that keeps its power: the process dies instead, or nothing happens.
+    pub fn without_cut(self) -> Mishap {
+        match self {
+            Mishap::Cut { operations, finished } => Mishap::Kill { operations, finished },
+            Mishap::CutAfter => Mishap::None,
+            other => other,
+        }
+    }
+}
+
 /// Puts restores between the steps.
 pub(super) fn among(steps: Vec<Step>, seed: u64, settings: &Settings) -> Vec<Step> {
     if !settings.operator.restores {

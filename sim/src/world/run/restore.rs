@@ -24,6 +24,11 @@ impl World<'_> {
         let Some(target) = self.target(restoration.goal) else { return Ok(()) };
         let disk = self.restored_to();
         let path = output(restoration.output);
+        // A sync that failed has left pages that no later one writes: with a power cut that breaks SQLite's own file, the
+        // local state (docs/faults.md). Such a disk keeps its power.
+        let keeps_power = disk.stats().failed_fsyncs > 0;
+        let mishap = if keeps_power { restoration.mishap.without_cut() } else { restoration.mishap };
+        let restoration = Restoration { mishap, ..restoration };
         // Names that an earlier restore changed are durable by now, whatever that did.
         disk.calm(|| {
             let operator = Process::start(&disk);
