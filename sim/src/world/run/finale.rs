@@ -101,7 +101,14 @@ impl World<'_> {
         self.machines[owner].down = Some(Duration::from_millis(100));
         self.end_daemon(owner, kill)?;
         self.heed(owner)?;
-        self.pass(Duration::from_secs(3))?;
+        // The moment may be that of a look: it is at rest some time before the three seconds are over.
+        self.pass(Duration::from_millis(2_990))?;
+        for _ in 0..10 {
+            if self.machines[owner].daemon.as_ref().is_some_and(Daemon::is_quiet) {
+                break;
+            }
+            self.pass(Duration::from_millis(1))?;
+        }
         let daemon = self.machines[owner].daemon.as_ref();
         // Another machine's daemon, long down, may have come back meanwhile, and been refused.
         let follows = daemon.is_some_and(|d| Some(d.client) != before && d.attached && d.is_quiet());
