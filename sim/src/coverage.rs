@@ -282,6 +282,15 @@ pub const REQUIRED_OF_FLEETS: &[Reached] = &[
     Reached::HintLost,
 ];
 
+/// What a batch of some hundred seeds must reach of archives.
+pub const REQUIRED_OF_ARCHIVES: &[Reached] = &[
+    Reached::PointsChecked,
+    Reached::Restored,
+    Reached::RestoreAtNoPoint,
+    Reached::RestoreAroundDamage,
+    Reached::RestoreRefusedDamage,
+];
+
 /// What a batch of layer B must reach.
 pub const REQUIRED_OF_THE_DRIVER: &[Reached] = &[
     Reached::Commit,

@@ -1,6 +1,7 @@
-//! What a seed is run as: the workload with real SQLite, or the fleets without it.
+//! What a seed is run as: the workload with real SQLite, the fleets without it, or what readers find.
 
-use crate::coverage::{REQUIRED, REQUIRED_OF_FLEETS, Reached};
+use crate::archive::{self, ArchivePlan, ArchiveSettings};
+use crate::coverage::{REQUIRED, REQUIRED_OF_ARCHIVES, REQUIRED_OF_FLEETS, Reached};
 use crate::fleet::{self, FleetPlan, FleetSettings};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -18,6 +19,8 @@ pub enum Profile {
         /// So many, not what the seed says.
         databases: Option<usize>,
     },
+    /// Places that other tools and people left, and restores of them.
+    Archive,
 }
 
 /// What is to be run: the seed's own plan, or one that was read.
@@ -27,6 +30,8 @@ pub enum AnyPlan {
     Swarm(Plan),
     /// Of [`Profile::Fleet`].
     Fleet(FleetPlan),
+    /// Of [`Profile::Archive`].
+    Archive(ArchivePlan),
 }
 
 impl Profile {
@@ -35,6 +40,7 @@ impl Profile {
         match name {
             "swarm" => Some(Profile::Swarm),
             "fleet" => Some(Profile::Fleet { databases: None }),
+            "archive" => Some(Profile::Archive),
             _ => None,
         }
     }
@@ -44,6 +50,7 @@ impl Profile {
         match self {
             Profile::Swarm => "swarm",
             Profile::Fleet { .. } => "fleet",
+            Profile::Archive => "archive",
         }
     }
 
@@ -51,12 +58,16 @@ impl Profile {
     pub fn arguments(self) -> Vec<String> {
         match self {
             Profile::Swarm => Vec::new(),
+            Profile::Archive => self.named().into(),
             Profile::Fleet { databases } => {
                 let count = databases.map(|count| ["--databases".to_owned(), count.to_string()]);
-                let profile = ["--profile".to_owned(), self.name().to_owned()];
-                profile.into_iter().chain(count.into_iter().flatten()).collect()
+                self.named().into_iter().chain(count.into_iter().flatten()).collect()
             }
         }
+    }
+
+    fn named(self) -> [String; 2] {
+        ["--profile".to_owned(), self.name().to_owned()]
     }
 
     /// The configuration of a seed in one line.
@@ -64,6 +75,7 @@ impl Profile {
         match self {
             Profile::Swarm => Settings::of_seed(seed).line(),
             Profile::Fleet { databases } => FleetSettings::of_seed(seed, databases).line(),
+            Profile::Archive => ArchiveSettings::of_seed(seed).line(),
         }
     }
 
@@ -74,6 +86,7 @@ impl Profile {
             Profile::Fleet { databases } => {
                 AnyPlan::Fleet(FleetPlan::of_seed(seed, &FleetSettings::of_seed(seed, databases)))
             }
+            Profile::Archive => AnyPlan::Archive(ArchivePlan::of_seed(seed, &ArchiveSettings::of_seed(seed))),
         }
     }
 
@@ -85,18 +98,20 @@ impl Profile {
         match self {
             Profile::Swarm => serde_json::from_str(json).map(AnyPlan::Swarm),
             Profile::Fleet { .. } => serde_json::from_str(json).map(AnyPlan::Fleet),
+            Profile::Archive => serde_json::from_str(json).map(AnyPlan::Archive),
         }
     }
 
     /// Runs a plan under the configuration of its seed.
     pub fn run(self, plan: &AnyPlan, seed: u64, options: Options) -> Outcome {
         let databases = match self {
-            Profile::Swarm => None,
+            Profile::Swarm | Profile::Archive => None,
             Profile::Fleet { databases } => databases,
         };
         match plan {
             AnyPlan::Swarm(plan) => world::run(plan, &Settings::of_seed(seed), options),
             AnyPlan::Fleet(plan) => fleet::run(plan, &FleetSettings::of_seed(seed, databases), options),
+            AnyPlan::Archive(plan) => archive::run(plan, &ArchiveSettings::of_seed(seed), options),
         }
     }
 
@@ -105,6 +120,7 @@ impl Profile {
         match self {
             Profile::Swarm => REQUIRED,
             Profile::Fleet { .. } => REQUIRED_OF_FLEETS,
+            Profile::Archive => REQUIRED_OF_ARCHIVES,
         }
     }
 }
@@ -118,6 +134,7 @@ impl AnyPlan {
         match self {
             AnyPlan::Swarm(plan) => serde_json::to_string_pretty(plan),
             AnyPlan::Fleet(plan) => serde_json::to_string_pretty(plan),
+            AnyPlan::Archive(plan) => serde_json::to_string_pretty(plan),
         }
     }
 }

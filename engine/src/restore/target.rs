@@ -70,6 +70,9 @@ impl Finder<'_, '_> {
             Ok(count) => count,
             Err(needs) => return Ok(Err(needs)),
         };
+        if let Some(unproven) = self.unproven_around(count) {
+            return Ok(Err(headers(unproven)));
+        }
         let Some(point) = count.checked_sub(1).map(|last| self.points()[last]) else {
             return match self.points().first() {
                 Some(first) => Err(PlanError::BeforeFirst { wanted, first: first.txid }),
@@ -109,6 +112,13 @@ impl Finder<'_, '_> {
         Ok(low)
     }
 
+    /// One of the two points between which a time lies that only the manifest's index told of: what it says is a hint, a header
+    /// decides.
+    fn unproven_around(&self, count: usize) -> Option<ObjectKey> {
+        let around = self.points().iter().take(count + 1).skip(count.saturating_sub(1));
+        around.map(|point| point.timed_by).find(|key| self.known.header(*key).is_none())
+    }
+
     /// Whether the next state after `point` is one that only a damaged object or a broken link keeps from
     /// being restored, and that is not younger than `time`: then `point` would be less than was asked for.
     fn spoiled_after(
@@ -123,11 +133,14 @@ impl Finder<'_, '_> {
             return None;
         }
         // Whatever ends there tells when it was sealed, whether it can be used or not.
-        let known = lenient.ending_at(next).find_map(|key| self.known.time(key));
+        let known =
+            lenient.ending_at(next).find_map(|key| self.known.header(key)).map(|facts| facts.timestamp);
         let untold = lenient.ending_at(next).find(|key| self.known.damage(*key).is_none());
-        match (known, untold) {
-            (Some(known), _) if known > time => None,
-            (None, Some(key)) => Some(Ok(Err(headers(key)))),
+        // An index is asked only about what nobody can read any more.
+        let indexed = lenient.ending_at(next).find_map(|key| self.known.time(key));
+        match (known, untold, indexed) {
+            (None, Some(key), _) => Some(Ok(Err(headers(key)))),
+            (Some(sealed), ..) | (None, None, Some(sealed)) if sealed > time => None,
             _ => self.fault_on_the_way_to(next, wanted).map(Err),
         }
     }

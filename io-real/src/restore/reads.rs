@@ -98,7 +98,8 @@ impl Reads {
         Ok(self.retried(prefix, 0, || self.store.list_folder(prefix, after)).await?.0)
     }
 
-    /// Repeats what may be repeated. Between two attempts somebody else gets the turn.
+    /// Repeats what may be repeated. The turn is kept between two attempts: pieces of an object are taken in order, and those
+    /// that came out of order hold their turns until the one that failed has come.
     async fn retried<T, F>(
         &self,
         key: &str,
@@ -110,8 +111,8 @@ impl Reads {
     {
         let mut since: Option<Instant> = None;
         let mut attempt = 0;
+        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
-            let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
             let began = *since.get_or_insert_with(Instant::now);
             let error = match self.within(bytes, request()).await {
                 Ok(answer) => {
@@ -120,7 +121,6 @@ impl Reads {
                 }
                 Err(error) => error,
             };
-            drop(permit);
             let alive_at = self.succeeded().map_or(began, |success| success.max(began));
             let may_repeat = error.is_transient() || matches!(error, StoreError::Ambiguous(_));
             if !may_repeat || alive_at.elapsed() >= self.timeout {

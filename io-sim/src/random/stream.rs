@@ -43,6 +43,8 @@ pub enum Stream {
     Meanwhile = 17,
     /// Restores that operators start.
     Restore = 18,
+    /// Places that are only read.
+    Archive = 19,
 }
 
 /// Draws for one purpose.

@@ -175,6 +175,13 @@ impl SimS3 {
         true
     }
 
+    /// Puts other bytes under an object's version and time; false when there is none.
+    pub fn spoil(&self, key: &str, bytes: Bytes) -> bool {
+        self.trace.record("spoil", key, &[], &bytes);
+        let mut bucket = self.bucket.lock();
+        bucket.objects.get_mut(key).map(|object| object.bytes = bytes).is_some()
+    }
+
     /// Drops an upload, as a store does that answers a completion with 409.
     pub(crate) fn forget_upload(&self, upload: UploadId) {
         // An upload that is unknown is forgotten already.

@@ -33,7 +33,8 @@ struct Args {
     /// Run fresh seeds for so many minutes; the first one is printed.
     #[arg(long)]
     minutes: Option<f64>,
-    /// What a seed is run as: `swarm` (real SQLite) or `fleet` (many databases, months, no SQLite).
+    /// What a seed is run as: `swarm` (real SQLite), `fleet` (many databases, months, no SQLite) or `archive` (restores of
+    /// what many programs wrote).
     #[arg(long, default_value = "swarm", value_parser = parse_profile)]
     profile: Profile,
     /// With --profile fleet: so many databases, up to 10000.
@@ -284,14 +285,14 @@ fn regress(mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
 impl Args {
     fn profile(&self) -> Profile {
         match self.profile {
-            Profile::Swarm => Profile::Swarm,
+            profile @ (Profile::Swarm | Profile::Archive) => profile,
             Profile::Fleet { .. } => Profile::Fleet { databases: self.databases.map(|count| count as usize) },
         }
     }
 }
 
 fn parse_profile(name: &str) -> Result<Profile, String> {
-    Profile::by_name(name).ok_or_else(|| "there are `swarm` and `fleet`".to_owned())
+    Profile::by_name(name).ok_or_else(|| "there are `swarm`, `fleet` and `archive`".to_owned())
 }
 
 /// Half a minute, mostly.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One simulated process's view of its disk.
-pub(super) struct SimOutputFiles {
+pub(crate) struct SimOutputFiles {
     disk: SimDisk,
     pid: Pid,
     vfs: String,
@@ -23,7 +23,7 @@ pub(super) struct SimOutputFiles {
 
 impl SimOutputFiles {
     /// Of a process, whose SQLite VFS has this name.
-    pub(super) fn new(disk: &SimDisk, pid: Pid, vfs: &str) -> SimOutputFiles {
+    pub(crate) fn new(disk: &SimDisk, pid: Pid, vfs: &str) -> SimOutputFiles {
         SimOutputFiles { disk: disk.clone(), pid, vfs: vfs.to_owned(), tags: AtomicU64::new(0) }
     }
 

@@ -174,7 +174,7 @@ fn is_durable(disk: &SimDisk, proof: &RestoreProof) -> bool {
 }
 
 /// Work is done at once.
-struct Inline;
+pub(crate) struct Inline;
 
 impl Work for Inline {
     fn start(&self, job: Box<dyn FnOnce() + Send>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Runs a future to its end.
 #[cfg(not(madsim))]
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -17,23 +17,23 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Lets time pass at once.
 #[cfg(not(madsim))]
-pub(super) async fn advance(by: Duration) {
+pub(crate) async fn advance(by: Duration) {
     tokio::time::advance(by).await;
 }
 
 #[cfg(madsim)]
-pub(super) fn block_on<T>(_: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(_: impl Future<Output = T>) -> T {
     unreachable!("layer B runs no plan of layer A")
 }
 
 #[cfg(madsim)]
-pub(super) async fn advance(by: Duration) {
+pub(crate) async fn advance(by: Duration) {
     tokio::time::advance(by);
 }
 
 /// How much time has passed since now.
 #[cfg_attr(madsim, expect(clippy::disallowed_types, reason = "simulated time, by the name of the real one"))]
-pub(super) fn stopwatch() -> impl Fn() -> Duration {
+pub(crate) fn stopwatch() -> impl Fn() -> Duration {
     let began_at = tokio::time::Instant::now();
     move || began_at.elapsed()
 }

@@ -13,20 +13,20 @@ use std::ops::Range;
 use tokio::sync::{mpsc, oneshot};
 
 /// A request of a restore, and where its answer goes.
-pub(super) struct Asked {
-    pub(super) request: Request,
-    pub(super) answer: oneshot::Sender<Answer>,
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) answer: oneshot::Sender<Answer>,
 }
 
 /// The store, for one process.
-pub(super) struct Window {
+pub(crate) struct Window {
     asked: mpsc::UnboundedSender<Asked>,
     list_keys_max: usize,
 }
 
 impl Window {
     /// The store and what is asked of it.
-    pub(super) fn new(list_keys_max: usize) -> (Window, mpsc::UnboundedReceiver<Asked>) {
+    pub(crate) fn new(list_keys_max: usize) -> (Window, mpsc::UnboundedReceiver<Asked>) {
         let (asked, requests) = mpsc::unbounded_channel();
         (Window { asked, list_keys_max }, requests)
     }

@@ -1,0 +1,257 @@
+//! What a reader must be told of a place, and what not. Numbers of properties are those of `docs/faults.md`.
+
+use super::history::History;
+use super::manifests::Saying;
+use super::shelf::Shelf;
+use crate::outcome::Violation;
+use engine::ltx::{Version, read_any, version};
+use engine::restore::{PlanError, PlanErrorKind, Point, Target};
+use engine::types::{LockByte, Timestamp, Txid};
+use io_real::restore::{RestoreError, Restored};
+use std::collections::BTreeSet;
+
+/// A place as it was at a moment.
+pub struct Judge {
+    /// Every state that ever was.
+    pub history: History,
+    /// The objects.
+    pub shelf: Shelf,
+    /// What the manifest says.
+    pub saying: Saying,
+}
+
+/// A restore.
+pub struct Read {
+    /// What was asked for.
+    pub target: Target,
+    /// What came of it.
+    pub result: Result<Restored, RestoreError>,
+    /// The database before it.
+    pub before: Option<Vec<u8>>,
+    /// And after it.
+    pub after: Option<Vec<u8>>,
+    /// The store answered everything.
+    pub well: bool,
+    /// Objects moved up and went while it read.
+    pub changed: bool,
+}
+
+/// A listing of points.
+pub struct Listed {
+    /// What was listed.
+    pub result: Result<Vec<Point>, RestoreError>,
+    /// With the header of every object.
+    pub checked: bool,
+    /// The store answered everything.
+    pub well: bool,
+}
+
+type Checked = Result<(), Violation>;
+
+impl Judge {
+    /// Looks at a restore that began here and ended at `end`.
+    pub fn restored(&self, end: &Judge, read: &Read) -> Checked {
+        let wrong = |property, what: String| {
+            Err(Violation::new(property, format!("restore of {:?}: {what}", read.target)))
+        };
+        let verdict = match &read.result {
+            Ok(restored) => self.succeeded(end, read, restored),
+            Err(_) if read.before != read.after => {
+                Err((22, "it failed, and changed what was there".to_owned()))
+            }
+            Err(error) => self.failed(read, error),
+        };
+        verdict.or_else(|(property, what)| wrong(property, what))
+    }
+
+    fn succeeded(&self, end: &Judge, read: &Read, restored: &Restored) -> Result<(), (u32, String)> {
+        let txid = restored.txid;
+        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        if self.saying == Saying::Newer {
+            return Err((0, "of a place that a newer version wrote".to_owned()));
+        }
+        let Some(state) = self.history.state(txid) else { return Err((2, format!("{txid} never was"))) };
+        if read.after.as_ref() != Some(&state.file()) {
+            return Err((if is_damaged { 21 } else { 2 }, format!("{txid} is something else")));
+        }
+        let told_by = [self, end].into_iter().flat_map(|judge| judge.shelf.items.iter());
+        let mut times = told_by.filter(|(key, _)| key.range().max() == txid).map(|(_, item)| item.time);
+        if self.tells_times() && !times.any(|time| time == restored.time) {
+            return Err((21, format!("{} is not the time of {txid}", restored.time)));
+        }
+        match read.target {
+            Target::Timestamp(_) if !self.tells_times() => Ok(()),
+            Target::Txid(wanted) if wanted != txid => Err((23, format!("{txid} came"))),
+            Target::Latest if Some(txid) != self.shelf.head() => {
+                Err((21, format!("{txid} is not the newest, {:?}", self.shelf.head())))
+            }
+            Target::Timestamp(time) if restored.time > time => Err((23, format!("{txid} is younger"))),
+            Target::Timestamp(time) if !read.changed => match self.younger(txid, time) {
+                Some(next) => Err((21, format!("{txid} came, and {next} is not younger"))),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Not promised: that a wrong time in the header of an object is noticed which is too large to be read for it.
+    fn tells_times(&self) -> bool {
+        !self
+            .shelf
+            .items
+            .values()
+            .any(|item| item.is_damaged && item.bytes.len() > READ_FOR_ITS_HEADER_BYTES_MAX)
+    }
+
+    /// A state after `txid` that was sealed until `time`, and is a point but for damage.
+    fn younger(&self, txid: Txid, time: Timestamp) -> Option<Txid> {
+        let mut whole = self.shelf.clone();
+        whole.items.values_mut().for_each(|item| item.is_damaged = false);
+        let points = whole.points(&self.history);
+        points
+            .range(txid + 1..)
+            .copied()
+            .find(|next| whole.time(&self.history, *next).is_some_and(|sealed| sealed <= time))
+    }
+
+    fn failed(&self, read: &Read, error: &RestoreError) -> Result<(), (u32, String)> {
+        let unexplained = |what: &str| Err((2, format!("{what}: {error}")));
+        match error {
+            RestoreError::NewerFormat { .. } if self.saying == Saying::Newer => Ok(()),
+            RestoreError::Store(_) if !read.well => Ok(()),
+            RestoreError::Restless { .. } if read.changed => Ok(()),
+            RestoreError::Plan(error) => {
+                // A wrong digest in an index speaks against an object that is sound.
+                if let PlanError::Damaged { object, .. } = error
+                    && self.saying != Saying::Flipped
+                    && !self.shelf.items.get(object).is_some_and(|item| item.is_damaged)
+                    && !read.changed
+                {
+                    return unexplained("a sound object is said to be damaged");
+                }
+                if read.changed || self.saying == Saying::Flipped {
+                    return Ok(());
+                }
+                self.refused(read.target, error)
+            }
+            _ => unexplained("nothing explains this"),
+        }
+    }
+
+    /// There must be no sound way, and the points around are told as they are.
+    fn refused(&self, target: Target, error: &PlanError) -> Result<(), (u32, String)> {
+        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        // What nobody knows to be damaged may hide a gap, and an image behind it is not looked for.
+        let points = match is_damaged {
+            true => self.shelf.certain_points(&self.history),
+            false => self.shelf.points(&self.history),
+        };
+        let unexplained = |what: &str| Err((2, format!("{what}: {error}")));
+        let is_point = match target {
+            Target::Latest => self.shelf.head().is_some_and(|head| points.contains(&head)),
+            Target::Txid(txid) => points.contains(&txid),
+            Target::Timestamp(time) => self.is_until(time, &points) && !is_damaged,
+        };
+        if is_point {
+            return unexplained("there is such a state");
+        }
+        if !is_damaged && error.kind() == PlanErrorKind::Corrupt && !self.shelf.has_page_sizes() {
+            return unexplained("nothing is damaged");
+        }
+        if let (Target::Txid(txid), false) = (target, is_damaged || matches!(error, PlanError::Empty)) {
+            let nearest = error.nearest();
+            let around = (points.range(..txid).next_back(), points.range(txid + 1..).next());
+            if (nearest.before.as_ref(), nearest.after.as_ref()) != around {
+                return unexplained(&format!("the points around it are {around:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a time certainly means a point: the newest until then is the newest of all, or that of just this time, or
+    /// what follows it was let go, not lost.
+    fn is_until(&self, time: Timestamp, points: &BTreeSet<Txid>) -> bool {
+        let until = points
+            .iter()
+            .rev()
+            .find(|txid| self.shelf.time(&self.history, **txid).is_some_and(|sealed| sealed <= time));
+        until.is_some_and(|point| {
+            let is_covered = self
+                .shelf
+                .items
+                .keys()
+                .any(|key| key.range().contains(*point + 1) && points.contains(&key.range().max()));
+            // What is there and cannot be reached says that there was more.
+            let lost = self.shelf.items.iter().any(|(key, item)| {
+                let max = key.range().max();
+                max > *point && item.time <= time && !points.contains(&max)
+            });
+            !lost
+                && (Some(*point) == self.shelf.head()
+                    || self.shelf.time(&self.history, *point) == Some(time)
+                    || is_covered)
+        })
+    }
+
+    /// Looks at a listing.
+    pub fn listed(&self, listed: &Listed) -> Checked {
+        let wrong = |what: String| Err(Violation::new(2, format!("the points: {what}")));
+        let points = match &listed.result {
+            Ok(points) => points,
+            Err(RestoreError::NewerFormat { .. }) if self.saying == Saying::Newer => return Ok(()),
+            Err(RestoreError::Store(_)) if !listed.well => return Ok(()),
+            Err(error) => return wrong(format!("{error}")),
+        };
+        let found: BTreeSet<Txid> = points.iter().map(|point| point.txid).collect();
+        let sound = self.shelf.points(&self.history);
+        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        // Links count as sound until headers contradict them, and objects until somebody reads them.
+        let is_right = match listed.checked && !is_damaged {
+            true => found == sound,
+            false => found.is_superset(&self.shelf.certain_points(&self.history)),
+        };
+        if !is_right {
+            return wrong(format!("{sound:?}, and were listed as {found:?}"));
+        }
+        if listed.checked && points.iter().any(|point| point.time.is_none()) {
+            return wrong("one has no time".to_owned());
+        }
+        let is_late = |point: &&Point| {
+            point.time.is_some()
+                && sound.contains(&point.txid)
+                && point.time != self.shelf.time(&self.history, point.txid)
+        };
+        match points.iter().find(is_late) {
+            Some(point) if !is_damaged => {
+                wrong(format!("{point:?} was sealed at {:?}", self.shelf.time(&self.history, point.txid)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Property 28: a reader that takes whole objects of any version finds the pages that were written.
+    pub fn readable(&self, bytes: &[u8], txid: Txid, lock_byte: LockByte) -> Checked {
+        let state = self.history.state(txid).expect("only of states that were");
+        let (mut wrong, mut count) = (None, 0);
+        let read = read_any(bytes, lock_byte, |pgno, page| {
+            count += 1;
+            let expected = state.pages.get(pgno.into_inner() as usize - 1);
+            if expected.is_none_or(|expected| **expected != *page) {
+                wrong = Some(pgno);
+            }
+        });
+        match (read, wrong) {
+            (Ok((header, _)), None) if header.commit().into_inner() == state.commit() => Ok(()),
+            (read, wrong) => {
+                let of = if version(bytes) == Version::V1 { "version 1" } else { "version 3" };
+                let message = format!(
+                    "an object of {of} that leads to {txid} reads as {read:?}; page {wrong:?} of {count}"
+                );
+                Err(Violation::new(28, message))
+            }
+        }
+    }
+}
+
+/// Objects up to this are read whole for their headers (`io-real/src/restore/object.rs`).
+const READ_FOR_ITS_HEADER_BYTES_MAX: usize = 64 << 10;

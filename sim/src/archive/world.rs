@@ -1,0 +1,539 @@
+//! Plays the deeds of a plan.
+
+use super::history::History;
+use super::judge::{Judge, Listed, Read};
+use super::manifests::Saying;
+use super::names;
+use super::object::{Content, Tool};
+use super::plan::{ArchivePlan, Damage, Deed, Goal};
+use super::settings::{ArchiveSettings, draw_page_size};
+use super::shelf::{Item, Shelf};
+use crate::coverage::{Coverage, Reached};
+use crate::oracle::restored::Around;
+use crate::outcome::{Outcome, Violation, panic_text};
+use crate::world::window::{Asked, Window};
+use crate::world::{Inline, Options, SimOutputFiles, standing_clock};
+use bytes::Bytes;
+use engine::key::{Layout, ObjectKey, Place};
+use engine::mutants::set_mutant;
+use engine::restore::{ReadLimits, Target};
+use engine::store::{Attributes, StoreError};
+use engine::types::{Instant, Level, Timestamp, Txid, TxidRange};
+use io_real::restore::{Catalog, Event, IfExists, Limits, Output, RestoreError, Restored, Restorer};
+use io_sim::clock::SimClock;
+use io_sim::disk::SimDisk;
+use io_sim::process::Process;
+use io_sim::random::{Random, Stream};
+use io_sim::s3::{Answer, SimS3};
+use io_sim::sqlite_vfs::SqliteRun;
+use io_sim::trace::Trace;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Runs a plan in a fresh world.
+pub fn run(plan: &ArchivePlan, settings: &ArchiveSettings, options: Options) -> Outcome {
+    set_mutant(options.mutant);
+    let clock = SimClock::new();
+    let trace = Trace::new(&clock);
+    trace.keep_last(options.keep_events);
+    let mut coverage = Coverage::default();
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let disk = SimDisk::new(plan.seed, 0, &clock, &trace);
+        let sqlite = SqliteRun::start(&disk);
+        let mut world = World::new(plan.seed, settings, &clock, &trace, disk);
+        let result = world.play(&plan.steps);
+        coverage = std::mem::take(&mut world.coverage);
+        drop(world);
+        drop(sqlite);
+        result
+    }));
+    set_mutant(None);
+    let violation = match played {
+        Ok(result) => result.err(),
+        Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
+    };
+    let events = trace.take_lines();
+    let simulated = clock.mono().since(Instant::default());
+    let trace = trace.hash().to_string();
+    Outcome { seed: plan.seed, trace, violation, simulated, coverage, events, happened: 0 }
+}
+
+struct World<'a> {
+    settings: &'a ArchiveSettings,
+    clock: &'a SimClock,
+    trace: &'a Trace,
+    disk: SimDisk,
+    process: Process,
+    store: SimS3,
+    place: Place,
+    history: History,
+    shelf: Shelf,
+    tool: Tool,
+    saying: Saying,
+    /// Slots that landed late.
+    zombies: Vec<Txid>,
+    draw: Random,
+    coverage: Coverage,
+}
+
+type Checked = Result<(), Violation>;
+
+impl<'a> World<'a> {
+    fn new(
+        seed: u64,
+        settings: &'a ArchiveSettings,
+        clock: &'a SimClock,
+        trace: &'a Trace,
+        disk: SimDisk,
+    ) -> World<'a> {
+        let mut draw = Random::indexed(seed, Stream::Archive, 3);
+        let process = Process::start(&disk);
+        let time = now(clock);
+        World {
+            settings,
+            clock,
+            trace,
+            process,
+            store: SimS3::new(&disk.clock(), trace),
+            disk,
+            place: Place::new(settings.place).expect("a legal folder"),
+            history: History::new(settings.page_size, settings.lock_byte, time, &mut draw),
+            shelf: Shelf::default(),
+            tool: Tool::Litestream,
+            saying: Saying::Nothing,
+            zombies: Vec::new(),
+            draw,
+            coverage: Coverage::default(),
+        }
+    }
+
+    fn play(&mut self, steps: &[Deed]) -> Checked {
+        for (number, deed) in steps.iter().enumerate() {
+            self.trace.record("deed", &format!("{deed:?}"), &[], &[]);
+            self.let_pass();
+            if number == 1 || number == 0 && !matches!(deed, Deed::Use { .. }) {
+                self.begin()?;
+                self.let_pass();
+            }
+            self.perform(*deed)?;
+        }
+        Ok(())
+    }
+
+    /// No two states are sealed in the same millisecond.
+    fn let_pass(&self) {
+        self.clock.advance_to(self.clock.mono().after(Duration::from_millis(10)));
+    }
+
+    /// The first image: where another tool puts it, or where walsync does.
+    fn begin(&mut self) -> Checked {
+        if self.tool == Tool::Walsync {
+            self.write(ObjectKey::snapshot(Txid::ONE), true)?;
+            self.let_pass();
+            self.commit(0)
+        } else {
+            self.write(ObjectKey::slot(Txid::ONE), true)
+        }
+    }
+
+    fn perform(&mut self, deed: Deed) -> Checked {
+        match deed {
+            Deed::Use { tool } => self.tool = tool,
+            Deed::Commit { seed } => self.commit(seed)?,
+            Deed::Resize { seed } => self.resize(seed)?,
+            Deed::Compact { level, span, behind } => self.compact(level, span, behind)?,
+            Deed::Snapshot => self.snapshot()?,
+            Deed::Prune { seed } => self.prune(seed),
+            Deed::Lose { which } => {
+                if let Some(key) = self.shelf.nth(which) {
+                    self.remove(key);
+                }
+            }
+            Deed::LandLate { which } => self.land_late(which),
+            Deed::Damage { which, damage } => self.damage(which, damage),
+            Deed::Mend => self.mend(),
+            Deed::Say { saying, seed } => self.say(saying, seed),
+            Deed::Stray { which } => {
+                let name = names::STRAYS[(which % names::STRAYS.len() as u64) as usize];
+                self.put(&(self.place.prefix() + name), b"no object".to_vec());
+            }
+            Deed::Restore { goal, seed, meanwhile } => self.restore(goal, seed, meanwhile)?,
+            Deed::List { checked } => self.list(checked)?,
+            Deed::Places => self.places()?,
+        }
+        Ok(())
+    }
+
+    // --- Writers --------------------------------------------------------------------------------------
+
+    fn commit(&mut self, seed: u64) -> Checked {
+        let time = now(self.clock);
+        self.history.commit(time, &mut Random::new(seed, Stream::Archive));
+        self.write(ObjectKey::slot(self.history.newest()), false)
+    }
+
+    fn resize(&mut self, seed: u64) -> Checked {
+        let mut draw = Random::new(seed, Stream::Archive);
+        let page_size = draw_page_size(&mut draw);
+        self.history.image(page_size, now(self.clock), &mut draw);
+        self.write(ObjectKey::slot(self.history.newest()), true)?;
+        self.snapshot()
+    }
+
+    fn compact(&mut self, level: u8, span: u64, behind: u64) -> Checked {
+        let Some(max) = self.history.newest().into_inner().checked_sub(behind).filter(|max| *max > 0) else {
+            return Ok(());
+        };
+        let min = max.saturating_sub(span).max(1);
+        let txid = |number| Txid::new(number).expect("from 1 on");
+        let page_size = |number| self.history.state(txid(number)).expect("a state that was").page_size;
+        // Nobody makes one object of two page sizes.
+        let from =
+            (min.max(2) - 1..=max).rev().take_while(|number| page_size(*number) == page_size(max)).last();
+        let min = if min == 1 && from == Some(1) { 1 } else { from.expect("its own page size") + 1 };
+        let range = if min <= max { TxidRange::new(txid(min), txid(max)) } else { None };
+        let level = Level::new(1 + level % 8).expect("1 to 8");
+        if let Some(key) = range.and_then(|range| ObjectKey::new(level, range)) {
+            self.write(key, false)?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Checked {
+        self.write(ObjectKey::snapshot(self.history.newest()), true)
+    }
+
+    /// Puts an object down, unless it is there.
+    fn write(&mut self, key: ObjectKey, image: bool) -> Checked {
+        if self.shelf.items.contains_key(&key)
+            || self.zombies.contains(&key.max()) && key.level() == Level::L0
+        {
+            return Ok(());
+        }
+        let sealed = self.history.state(key.max()).expect("a state that was").time;
+        let is_late = key.level() == Level::SNAPSHOT
+            && self.tool != Tool::Walsync
+            && key.max() == self.history.newest();
+        let time = if is_late { now(self.clock) } else { sealed };
+        let lock_byte = self.settings.lock_byte;
+        let bytes =
+            self.shelf.write(&self.history, (key, image), (self.tool, time), lock_byte, &mut self.draw);
+        self.judge().readable(&bytes, key.max(), lock_byte)?;
+        self.put(&self.key(key), bytes);
+        Ok(())
+    }
+
+    /// Some of what nobody needs goes.
+    fn prune(&mut self, seed: u64) {
+        let mut draw = Random::new(seed, Stream::Archive);
+        let keys: Vec<ObjectKey> = self.shelf.items.keys().copied().collect();
+        for key in keys {
+            if draw.ppm(700_000) && self.shelf.is_spare(&self.history, key) {
+                self.remove(key);
+            }
+        }
+    }
+
+    fn remove(&mut self, key: ObjectKey) {
+        // What nobody contains any more would count; who cleans up takes the dead first.
+        let (inside, left): (Vec<Txid>, Vec<Txid>) =
+            self.zombies.iter().partition(|txid| key.level() > Level::L0 && key.range().contains(**txid));
+        self.zombies = left;
+        for txid in inside {
+            self.store.remove(&self.key(ObjectKey::slot(txid)));
+        }
+        self.shelf.items.remove(&key);
+        self.store.remove(&self.key(key));
+    }
+
+    /// A slot lands that a writer sent long ago, with another content; what contains it is there.
+    fn land_late(&mut self, which: u64) {
+        let Some(key) = self.shelf.nth(which).filter(|key| key.level() > Level::L0) else { return };
+        let slot = ObjectKey::slot(key.max());
+        let is_free = !self.shelf.items.contains_key(&slot) && !self.zombies.contains(&key.max());
+        // A directory does not tell when a file came.
+        if !is_free || self.settings.layout == Layout::Tree {
+            return;
+        }
+        let mut state = self.history.state(key.max()).expect("a state that was").clone();
+        state.pages.iter_mut().for_each(|page| *page = page.iter().map(|byte| byte ^ 1).collect());
+        let content = Content {
+            state: &state,
+            ..Content::of(&self.history, slot, true, state.time, self.settings.lock_byte)
+        };
+        let bytes = content.write(self.tool, None, &mut self.draw);
+        self.put(&self.key(slot), bytes);
+        self.zombies.push(key.max());
+    }
+
+    fn key(&self, key: ObjectKey) -> String {
+        self.place.object_key(self.settings.layout, key)
+    }
+
+    fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.store.overwrite(key, Bytes::from(bytes), Attributes::default());
+    }
+
+    // --- Mishaps --------------------------------------------------------------------------------------
+
+    fn damage(&mut self, which: u64, damage: Damage) {
+        let Some(key) = self.shelf.nth(which) else { return };
+        let bytes = self.damaged(key, &self.shelf.items[&key], damage);
+        let item = self.shelf.items.get_mut(&key).expect("just found");
+        if bytes == item.bytes {
+            return;
+        }
+        item.is_damaged = true;
+        self.store.spoil(&self.key(key), bytes.into());
+    }
+
+    fn damaged(&self, key: ObjectKey, item: &Item, damage: Damage) -> Vec<u8> {
+        let mut bytes = item.bytes.clone();
+        match damage {
+            Damage::Flip { bit } => {
+                let at = (bit / 8) as usize % bytes.len();
+                bytes[at] ^= 1 << (bit % 8);
+            }
+            Damage::Cut { bytes: less } => bytes.truncate(bytes.len().saturating_sub(less as usize)),
+            Damage::Extend { bytes: more } => bytes.extend(vec![0; more as usize]),
+            Damage::Blank { at, bytes: count, ones } => {
+                let from = at as usize % bytes.len();
+                let to = bytes.len().min(from + count as usize);
+                bytes[from..to].fill(if ones { 0xff } else { 0 });
+            }
+            Damage::Swap { with } => {
+                let other = self.shelf.nth(with).expect("there is one at least");
+                bytes.clone_from(&self.shelf.items[&other].bytes);
+            }
+            Damage::Flawed { flaw } => {
+                let content =
+                    Content::of(&self.history, key, item.is_image, item.time, self.settings.lock_byte);
+                bytes = content.write(
+                    item.tool,
+                    Some(flaw),
+                    &mut Random::new(key.max().into_inner(), Stream::Archive),
+                );
+            }
+        }
+        bytes
+    }
+
+    fn mend(&mut self) {
+        let damaged = self.shelf.items.iter_mut().filter(|(_, item)| item.is_damaged);
+        let mended: Vec<_> = damaged
+            .map(|(key, item)| {
+                item.is_damaged = false;
+                (*key, item.bytes.clone())
+            })
+            .collect();
+        for (key, bytes) in mended {
+            self.store.spoil(&self.key(key), bytes.into());
+        }
+        self.say(Saying::Nothing, 0);
+    }
+
+    fn say(&mut self, saying: Saying, seed: u64) {
+        self.saying = saying;
+        let key = self.place.manifest_key();
+        match saying.bytes(&self.shelf, &mut Random::new(seed, Stream::Archive)) {
+            Some(bytes) => self.put(&key, bytes),
+            None => {
+                self.store.remove(&key);
+            }
+        }
+    }
+
+    // --- Readers --------------------------------------------------------------------------------------
+
+    fn target(&self, goal: Goal) -> Target {
+        let newest = self.history.newest().into_inner();
+        let nth = |which: u64, count: u64| Txid::new(1 + which % count).expect("from 1 on");
+        match goal {
+            Goal::Newest => Target::Latest,
+            Goal::Txid { which } => Target::Txid(nth(which, newest + 2)),
+            Goal::Time { which, late_ms } => {
+                let time = self.history.state(nth(which, newest)).expect("a state that was").time;
+                Target::Timestamp(Timestamp::from_millis(time.as_millis() + late_ms))
+            }
+        }
+    }
+
+    fn restore(&mut self, goal: Goal, seed: u64, meanwhile: Option<u32>) -> Checked {
+        let mut draw = Random::new(seed, Stream::Archive);
+        let target = self.target(goal);
+        let (catalog, requests) = self.catalog(&mut draw);
+        let planned = Arc::new(Mutex::new(Vec::new()));
+        let told = planned.clone();
+        let restorer = Restorer::new(
+            catalog,
+            Arc::new(Inline),
+            Arc::new(move |event| {
+                if let Event::Planned(plan) = event {
+                    told.lock().expect("one thread").push(plan.to_string());
+                }
+            }),
+        );
+        let files = SimOutputFiles::new(&self.disk, self.process.pid(), self.process.vfs_name());
+        let place = self.place.clone();
+        let work = async move {
+            let output = Output::on(Arc::new(files), Path::new(OUTPUT), IfExists::Replace)?;
+            let mut survey = restorer.survey(&place).await?;
+            restorer.restore(&mut survey, target, &output, false).await
+        };
+        let before = self.judge();
+        let was = self.disk.peek(OUTPUT);
+        let result = self.wait_for(work, requests, meanwhile, &mut draw)?;
+        for plan in planned.lock().expect("one thread").iter() {
+            self.trace.record("plan", &plan.replace('\n', " | "), &[], &[]);
+        }
+        let left = Around::look(&self.disk, OUTPUT);
+        if !left.is_tidy() {
+            return Err(Violation::new(13, format!("a restore left {left:?}")));
+        }
+        let (well, changed) = (self.is_well(), meanwhile.is_some());
+        let read = Read { target, result, before: was, after: self.disk.peek(OUTPUT), well, changed };
+        self.count(&read.result);
+        before.restored(&self.judge(), &read)
+    }
+
+    fn count(&mut self, result: &Result<Restored, RestoreError>) {
+        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        let state = match result {
+            Ok(_) if is_damaged => Reached::RestoreAroundDamage,
+            Ok(_) => Reached::Restored,
+            Err(RestoreError::Plan(_)) if is_damaged => Reached::RestoreRefusedDamage,
+            Err(RestoreError::Plan(_)) => Reached::RestoreAtNoPoint,
+            Err(_) => return,
+        };
+        self.coverage.reached(state);
+    }
+
+    fn list(&mut self, checked: bool) -> Checked {
+        let mut draw = self.draw.clone();
+        let (catalog, requests) = self.catalog(&mut draw);
+        let restorer = Restorer::new(catalog, Arc::new(Inline), Arc::new(|_| ()));
+        let place = self.place.clone();
+        let work = async move {
+            let mut survey = restorer.survey(&place).await?;
+            if checked { survey.points_checked().await } else { survey.points().await }
+        };
+        let result = self.wait_for(work, requests, None, &mut draw)?;
+        let well = self.is_well();
+        self.coverage.reached(Reached::PointsChecked);
+        self.judge().listed(&Listed { result, checked, well })
+    }
+
+    fn places(&mut self) -> Checked {
+        let mut draw = self.draw.clone();
+        let (catalog, requests) = self.catalog(&mut draw);
+        let work = async move { Ok(catalog.places().await?) };
+        let result = self.wait_for(work, requests, None, &mut draw)?;
+        let there = self.store.peek_all();
+        let expected = names::places(there.keys().map(String::as_str));
+        match result {
+            Ok(found) => {
+                let found = found.iter().map(|place| place.folder().to_owned()).collect();
+                if expected == found {
+                    return Ok(());
+                }
+                Err(Violation::new(2, format!("the places are {expected:?}, and were listed as {found:?}")))
+            }
+            Err(_) if !self.is_well() => Ok(()),
+            Err(error) => Err(Violation::new(2, format!("the places cannot be listed: {error}"))),
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.settings.store_fault_ppm == 0
+    }
+
+    fn judge(&self) -> Judge {
+        Judge { history: self.history.clone(), shelf: self.shelf.clone(), saying: self.saying }
+    }
+
+    fn catalog(&self, draw: &mut Random) -> (Catalog, UnboundedReceiver<Asked>) {
+        let (window, requests) = Window::new(self.settings.list_keys_max);
+        let limits = Limits {
+            requests_in_flight: *draw.pick(&[1, 3, 16]),
+            read: ReadLimits {
+                gap_bytes_max: *draw.pick(&[0, 1000, 64 << 10]),
+                request_bytes_max: *draw.pick(&[64, 700, 10_000, 4 << 20]),
+            },
+            lock_byte: self.settings.lock_byte,
+            ..Limits::default()
+        };
+        (Catalog::new(Arc::new(window), self.settings.layout, limits), requests)
+    }
+
+    /// Lets a reader work, and answers what it asks; after so many answers objects move up and go.
+    fn wait_for<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, RestoreError>>,
+        mut requests: UnboundedReceiver<Asked>,
+        mut meanwhile: Option<u32>,
+        draw: &mut Random,
+    ) -> Result<Result<T, RestoreError>, Violation> {
+        let mut moved = Ok(());
+        let outcome = standing_clock::block_on(async {
+            let (mut work, mut late) = (pin!(work), pin!(tokio::time::sleep(ENDS_WITHIN)));
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut work => return Some(outcome),
+                    () = &mut late => return None,
+                    Some(asked) = requests.recv() => {
+                        if meanwhile == Some(0) {
+                            moved = self.move_up(draw);
+                        }
+                        meanwhile = meanwhile.and_then(|left| left.checked_sub(1));
+                        let answer = self.answer(&asked, draw);
+                        // Who asked may have given up.
+                        let _ = asked.answer.send(answer);
+                    }
+                }
+            }
+        });
+        moved?;
+        outcome.ok_or_else(|| Violation::new(29, format!("a reader is not done after {ENDS_WITHIN:?}")))
+    }
+
+    fn answer(&self, asked: &Asked, draw: &mut Random) -> Answer {
+        if draw.ppm(self.settings.store_fault_ppm) {
+            return Err(match draw.below(3) {
+                0 => StoreError::Retryable("500".into()),
+                1 => StoreError::Ambiguous("cut off".into()),
+                _ => StoreError::Throttled { retry_after: Some(Duration::from_millis(draw.below(3000))) },
+            });
+        }
+        self.store.apply(&asked.request)
+    }
+
+    /// What a daemon does while somebody reads: what lies inside a new object goes, from the levels below.
+    fn move_up(&mut self, draw: &mut Random) -> Checked {
+        let before: BTreeSet<ObjectKey> = self.shelf.items.keys().copied().collect();
+        self.compact(draw.below(3) as u8, draw.range(2, 8), 0)?;
+        let Some(made) = self.shelf.items.keys().find(|key| !before.contains(*key)).copied() else {
+            return Ok(());
+        };
+        let is_inside = |key: &ObjectKey| key.level() < made.level() && made.range().covers(key.range());
+        for key in before.into_iter().filter(is_inside) {
+            if self.shelf.is_spare(&self.history, key) {
+                self.remove(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn now(clock: &SimClock) -> Timestamp {
+    Timestamp::from_millis(clock.now().wall.as_millis())
+}
+
+/// A reader is done within this, whatever the store does.
+const ENDS_WITHIN: Duration = Duration::from_secs(3600);
+const OUTPUT: &str = "/restored/app.db";
