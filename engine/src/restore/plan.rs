@@ -56,7 +56,9 @@ pub fn plan(listing: &PlaceListing, known: &Knowledge, target: Target) -> Result
         return Ok(Step::Need(Needs { headers, page_indexes: Vec::new() }));
     }
     let point = settled.points.binary_search_by_key(&txid, |p| p.txid).expect("the target is a point");
-    Ok(Step::Done(Plan::new(&path, known, settled.points[point].time)))
+    // The manifest's index may tell another time; nothing has proven what it says.
+    let timed_by = known.header(settled.points[point].timed_by);
+    Ok(Step::Done(Plan::new(&path, known, timed_by.map(|facts| facts.timestamp))))
 }
 
 /// Headers without which the links of a way are not checked: those of its objects, then, where one overlaps

@@ -12,10 +12,10 @@ use super::whole::check_whole;
 use super::{Catalog, OutputError, RestoreError, integrity};
 use crate::port::Work;
 use engine::db::PageSums;
-use engine::key::{ObjectKey, Place};
+use engine::key::{ObjectInfo, ObjectKey, Place};
 use engine::mutants::{Mutant, mutated};
 use engine::replicate::{CachedSums, FileId, RestoreProof};
-use engine::restore::{ApplyError, Plan, Target};
+use engine::restore::{ApplyError, Plan, PlanError, Target};
 use engine::types::{Checksum, PageSize, Timestamp, Txid};
 use futures::stream::{self, StreamExt as _};
 use std::path::Path;
@@ -136,7 +136,14 @@ impl Restorer {
             for (object, why) in survey.take_untold() {
                 (self.observer)(Event::Damaged { object, why: &why });
             }
-            let plan = planned?;
+            let plan = match planned {
+                Ok(plan) => plan,
+                Err(RestoreError::Plan(error)) => {
+                    self.exonerate(survey, &error).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             (self.observer)(Event::Planned(&plan));
             // A new file for each attempt: what is still being written belongs to the old one.
             let temporary = self.temporary(output).await?;
@@ -180,6 +187,23 @@ impl Restorer {
         }
     }
 
+    /// Two objects contradict each other by their headers. One of them may be damaged where nothing has proven it, and then
+    /// it speaks against the other in vain: it is learned as damaged.
+    ///
+    /// # Errors
+    /// The error, when neither is damaged or it was about something else.
+    async fn exonerate(&self, survey: &mut Survey, error: &PlanError) -> Result<(), RestoreError> {
+        if let PlanError::Unlinked { left, right, .. } = error {
+            let listed = [left, right].into_iter().filter_map(|key| survey.listing().get(*key));
+            if let Some(Fault::Damaged(object, why)) = self.check(survey, listed.cloned().collect()).await {
+                (self.observer)(Event::Damaged { object, why: &why });
+                survey.learn_damage(object, &why);
+                return Ok(());
+            }
+        }
+        Err(RestoreError::Plan(error.clone()))
+    }
+
     /// Downloads a plan and compares the result with what it promised.
     async fn attempt(
         &self,
@@ -220,8 +244,12 @@ impl Restorer {
     async fn first_damaged(&self, survey: &Survey, plan: &Plan) -> Option<Fault> {
         // What is kept in memory may be what is wrong.
         survey.objects.forget();
+        self.check(survey, plan.newest_first().map(|object| object.info.clone()).collect()).await
+    }
+
+    /// Reads objects whole, and tells of the first that is damaged.
+    async fn check(&self, survey: &Survey, infos: Vec<ObjectInfo>) -> Option<Fault> {
         let request_bytes_max = self.catalog.limits.read.request_bytes_max;
-        let infos: Vec<_> = plan.newest_first().map(|object| object.info.clone()).collect();
         let mut checks = stream::iter(infos)
             .map(|info| {
                 let (objects, work) = (survey.objects.clone(), self.work.clone());

@@ -82,7 +82,7 @@ impl Judge {
         match read.target {
             Target::Timestamp(_) if !self.tells_times() => Ok(()),
             Target::Txid(wanted) if wanted != txid => Err((23, format!("{txid} came"))),
-            Target::Latest if Some(txid) != self.shelf.head() => {
+            Target::Latest if ![self.shelf.head(), end.shelf.head()].contains(&Some(txid)) => {
                 Err((21, format!("{txid} is not the newest, {:?}", self.shelf.head())))
             }
             Target::Timestamp(time) if restored.time > time => Err((23, format!("{txid} is younger"))),
@@ -108,10 +108,10 @@ impl Judge {
         let mut whole = self.shelf.clone();
         whole.items.values_mut().for_each(|item| item.is_damaged = false);
         let points = whole.points(&self.history);
-        points
-            .range(txid + 1..)
-            .copied()
-            .find(|next| whole.time(&self.history, *next).is_some_and(|sealed| sealed <= time))
+        // What a damaged slot cannot tell, another tool's snapshot tells late.
+        let sealed =
+            |next: Txid| self.shelf.time(&self.history, next).or_else(|| whole.time(&self.history, next));
+        points.range(txid + 1..).copied().find(|next| sealed(*next).is_some_and(|sealed| sealed <= time))
     }
 
     fn failed(&self, read: &Read, error: &RestoreError) -> Result<(), (u32, String)> {
@@ -141,8 +141,8 @@ impl Judge {
     /// There must be no sound way, and the points around are told as they are.
     fn refused(&self, target: Target, error: &PlanError) -> Result<(), (u32, String)> {
         let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
-        // What nobody knows to be damaged may hide a gap, and an image behind it is not looked for.
-        let points = match is_damaged {
+        // What nobody knows to be damaged, or of another page size, may hide a gap, and an image behind it is not looked for.
+        let points = match is_damaged || self.shelf.has_page_sizes() {
             true => self.shelf.certain_points(&self.history),
             false => self.shelf.points(&self.history),
         };
@@ -158,7 +158,9 @@ impl Judge {
         if !is_damaged && error.kind() == PlanErrorKind::Corrupt && !self.shelf.has_page_sizes() {
             return unexplained("nothing is damaged");
         }
-        if let (Target::Txid(txid), false) = (target, is_damaged || matches!(error, PlanError::Empty)) {
+        // That pages of two sizes do not go together, only headers tell, and not all are read for an error.
+        let is_simple = !is_damaged && !self.shelf.has_page_sizes() && !matches!(error, PlanError::Empty);
+        if let (Target::Txid(txid), true) = (target, is_simple) {
             let nearest = error.nearest();
             let around = (points.range(..txid).next_back(), points.range(txid + 1..).next());
             if (nearest.before.as_ref(), nearest.after.as_ref()) != around {

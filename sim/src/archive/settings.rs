@@ -28,7 +28,7 @@ impl ArchiveSettings {
     pub fn of_seed(seed: u64) -> ArchiveSettings {
         let mut draw = Random::indexed(seed, Stream::Archive, 1);
         ArchiveSettings {
-            place: *draw.pick::<&str>(&["prod/app", "", "a", "a/b/c/d"]),
+            place: draw.pick::<&str>(&["prod/app", "", "a", "a/b/c/d"]),
             layout: *draw.pick(&[Layout::S3, Layout::Tree]),
             page_size: draw_page_size(&mut draw),
             lock_byte: if draw.ppm(700_000) { LockByte::moved(65536) } else { LockByte::SQLITE },

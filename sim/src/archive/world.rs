@@ -31,7 +31,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -367,14 +368,14 @@ impl<'a> World<'a> {
         let mut draw = Random::new(seed, Stream::Archive);
         let target = self.target(goal);
         let (catalog, requests) = self.catalog(&mut draw);
-        let planned = Arc::new(Mutex::new(Vec::new()));
-        let told = planned.clone();
+        let (tell, planned) = mpsc::channel();
         let restorer = Restorer::new(
             catalog,
             Arc::new(Inline),
             Arc::new(move |event| {
                 if let Event::Planned(plan) = event {
-                    told.lock().expect("one thread").push(plan.to_string());
+                    // Who listens is there as long as the restore is.
+                    let _ = tell.send(plan.to_string());
                 }
             }),
         );
@@ -388,7 +389,7 @@ impl<'a> World<'a> {
         let before = self.judge();
         let was = self.disk.peek(OUTPUT);
         let result = self.wait_for(work, requests, meanwhile, &mut draw)?;
-        for plan in planned.lock().expect("one thread").iter() {
+        for plan in planned.try_iter() {
             self.trace.record("plan", &plan.replace('\n', " | "), &[], &[]);
         }
         let left = Around::look(&self.disk, OUTPUT);
