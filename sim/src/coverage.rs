@@ -121,6 +121,10 @@ pub enum Reached {
     RestoreRefusedDamage,
     /// A restore listed again, because an object was not there.
     RestoreListedAgain,
+    /// A place that a newer version wrote was not restored.
+    NewerRefused,
+    /// A slot landed inside what was settled.
+    LandedLate,
     /// A fleet of at least a hundred databases.
     Hundreds,
     /// A database was added to a running daemon.
@@ -289,6 +293,9 @@ pub const REQUIRED_OF_ARCHIVES: &[Reached] = &[
     Reached::RestoreAtNoPoint,
     Reached::RestoreAroundDamage,
     Reached::RestoreRefusedDamage,
+    Reached::RestoreListedAgain,
+    Reached::NewerRefused,
+    Reached::LandedLate,
 ];
 
 /// What a batch of layer B must reach.
@@ -352,6 +359,7 @@ impl Coverage {
             let state = REQUIRED
                 .iter()
                 .chain(REQUIRED_OF_FLEETS)
+                .chain(REQUIRED_OF_ARCHIVES)
                 .chain(REQUIRED_OF_THE_DRIVER)
                 .find(|s| format!("{s:?}") == name);
             if let (Some(state), Ok(count)) = (state, count.parse()) {

@@ -89,6 +89,7 @@ impl PlaceListing {
     fn new(mut objects: Vec<ObjectInfo>, manifest: Option<ObjectMeta>, modified: ModifiedIs) -> PlaceListing {
         objects.sort_by_key(|o| o.key);
         let late_keys = match modified {
+            ModifiedIs::StoreTime if mutated(Mutant::LateSlotCounts) => Vec::new(),
             ModifiedIs::StoreTime => late_arrivals(&objects),
             ModifiedIs::HeaderTime => Vec::new(),
         };

@@ -179,6 +179,18 @@ mutants! {
     RestoreNewestPassedOver = "restore-newest-passed-over",
     /// A listing ends with its first page.
     RestoreListingEndsEarly = "restore-listing-ends-early",
+    /// A reader gives its turn away when a request failed, and pieces that came out of order keep theirs.
+    RestoreTurnGivenUp = "restore-turn-given-up",
+    /// What the manifest's index says about times is believed.
+    RestoreIndexBelieved = "restore-index-believed",
+    /// Objects of two page sizes go together where their names do.
+    RestorePageSizesMixed = "restore-page-sizes-mixed",
+    /// Of objects without checksums of the database only the pages are read.
+    RestoreUnprovenRead = "restore-unproven-read",
+    /// A slot that landed late, inside what was settled, counts.
+    LateSlotCounts = "late-slot-counts",
+    /// Behind a gap nobody looks for an image.
+    ImageBehindGapPassedOver = "image-behind-gap-passed-over",
     /// Of many databases that are due at one moment only the first eight keep their timers.
     DueForgotten = "due-forgotten",
     /// A database that wants to look at the clock earlier than before is woken when it wanted before.

@@ -32,7 +32,8 @@ pub struct Apply {
 impl Apply {
     /// Starts a restore by `plan`. Objects are read as a whole where no checksum proves the result.
     pub fn new(plan: &Plan, lock_byte: LockByte, limits: ReadLimits) -> Apply {
-        let reading = if plan.checksum().is_some() { Reading::Needed } else { Reading::Whole };
+        let is_proven = plan.checksum().is_some() || mutated(Mutant::RestoreUnprovenRead);
+        let reading = if is_proven { Reading::Needed } else { Reading::Whole };
         Apply {
             txid: plan.txid(),
             page_size: plan.page_size(),

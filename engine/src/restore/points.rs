@@ -4,6 +4,7 @@ use super::Knowledge;
 use super::knowledge::{Needs, Step};
 use super::reach::{Faults, Reach};
 use crate::key::{ObjectKey, PlaceListing};
+use crate::mutants::{Mutant, mutated};
 use crate::types::{Level, Timestamp, Txid};
 
 /// A state that restores exactly.
@@ -66,7 +67,7 @@ fn claim_headers(listing: &PlaceListing, known: &Knowledge) -> Vec<ObjectKey> {
 }
 
 fn bases_to_look_at(reach: &Reach<'_>, known: &Knowledge) -> Vec<ObjectKey> {
-    if known.page_indexes_in_vain() >= PAGE_INDEXES_IN_VAIN_MAX {
+    if known.page_indexes_in_vain() >= PAGE_INDEXES_IN_VAIN_MAX || mutated(Mutant::ImageBehindGapPassedOver) {
         return Vec::new();
     }
     reach.possible_bases().take(PAGE_INDEXES_PER_STEP_MAX).collect()

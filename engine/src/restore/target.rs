@@ -115,6 +115,9 @@ impl Finder<'_, '_> {
     /// One of the two points between which a time lies that only the manifest's index told of: what it says is a hint, a header
     /// decides.
     fn unproven_around(&self, count: usize) -> Option<ObjectKey> {
+        if mutated(Mutant::RestoreIndexBelieved) {
+            return None;
+        }
         let around = self.points().iter().take(count + 1).skip(count.saturating_sub(1));
         around.map(|point| point.timed_by).find(|key| self.known.header(*key).is_none())
     }

@@ -1,13 +1,12 @@
 //! How far the log is committed: what SQLite's wal-index says, not what the file looks like.
 //!
 //! After failed fsyncs valid-looking frames lie beyond the committed end (observed with SQLite 3.54). The
-//! bound comes from `sqlite3_snapshot_get` under the pin, or from shared-memory region 0; both hold the same
+//! bound comes from `sqlite3_snapshot_get` under the pin, or from the start of the shared memory; both hold the same
 //! 48 bytes, in the machine's byte order except the salts.
 
 use super::checksum::{self, ByteOrder};
 use super::header::VERSION;
-use super::layout::{INDEX_HEADER_BYTES, SHM_HEAD_BYTES, index_header as field, shm};
-use super::transaction::TransactionEnd;
+use super::layout::{INDEX_HEADER_BYTES, index_header as field};
 use super::writer::WalWriter;
 use crate::types::{FrameChecksum, PageSize, Salts, WalPosition};
 
@@ -21,15 +20,6 @@ pub struct CommittedEnd {
     pages: u32,
     checksum: FrameChecksum,
     salts: Salts,
-}
-
-/// What region 0 of the shared memory says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SharedBound {
-    /// The committed end.
-    pub end: CommittedEnd,
-    /// nBackfill: frames `1..=backfilled` are in the database file. At most `end.frames()`.
-    pub backfilled: u32,
 }
 
 impl CommittedEnd {
@@ -55,23 +45,6 @@ impl CommittedEnd {
             checksum: header.checksum,
             salts: header.salts,
         })
-    }
-
-    /// Reads the first 100 bytes of shared-memory region 0: two copies of the header and nBackfill.
-    ///
-    /// # Errors
-    /// [`BoundError::Torn`] while a writer is between the two copies: look again.
-    pub fn from_shm(bytes: &[u8]) -> Result<SharedBound, BoundError> {
-        let Some(bytes) = bytes.first_chunk::<SHM_HEAD_BYTES>() else {
-            return Err(BoundError::TooShort { bytes: bytes.len(), needed: SHM_HEAD_BYTES });
-        };
-        let copy = |at: super::layout::Field| &bytes[at.offset..][..at.bytes];
-        if copy(shm::HEADER) != copy(shm::COPY) {
-            return Err(BoundError::Torn);
-        }
-        let end = CommittedEnd::from_snapshot(copy(shm::HEADER))?;
-        // While a writer restarts the log, nBackfill is for an instant still that of the old generation.
-        Ok(SharedBound { end, backfilled: shm::BACKFILL.ne32(bytes).min(end.frames) })
     }
 
     /// mxFrame: committed frames of the generation; 0 when it has none. The log's header need not be of this
@@ -100,45 +73,10 @@ impl CommittedEnd {
         self.salts
     }
 
-    /// The chain at frame [`CommittedEnd::frames`]; means nothing when that is 0.
-    pub fn checksum(&self) -> FrameChecksum {
-        self.checksum
-    }
-
     /// Where the log ends. Of an empty one SQLite keeps the last generation's checksum, which says nothing.
     pub fn position(&self) -> WalPosition {
         let checksum = if self.frames == 0 { FrameChecksum::default() } else { self.checksum };
         WalPosition { salts: self.salts, frames: self.frames, checksum }
-    }
-
-    /// Whether everything up to this end lies before `position`, and nothing after it: there is nothing to
-    /// read. The same salts and frame number with another checksum are another history: after a power cut
-    /// SQLite goes on in the same generation from an earlier frame.
-    pub fn is_at(&self, position: &WalPosition) -> bool {
-        let same_frame = self.salts == position.salts && self.frames == position.frames;
-        same_frame && (self.frames == 0 || self.checksum == position.checksum)
-    }
-
-    /// Checks that a scan up to this end came to the same place: generation, frame, chain and size.
-    ///
-    /// # Errors
-    /// The first difference. The log is damaged then, or changed under the reader; nothing read of it may
-    /// be used.
-    pub fn check_end(&self, reached: &TransactionEnd) -> Result<(), EndMismatch> {
-        let position = reached.position;
-        if position.salts != self.salts {
-            return Err(EndMismatch::Salts { expected: self.salts, reached: position.salts });
-        }
-        if position.frames != self.frames {
-            return Err(EndMismatch::Frames { expected: self.frames, reached: position.frames });
-        }
-        if position.checksum != self.checksum {
-            return Err(EndMismatch::Checksum { frames: self.frames });
-        }
-        if reached.pages != self.pages {
-            return Err(EndMismatch::Pages { expected: self.pages, reached: reached.pages });
-        }
-        Ok(())
     }
 }
 
@@ -240,9 +178,6 @@ pub enum BoundError {
         /// Bytes it takes.
         needed: usize,
     },
-    /// The two copies in shared memory differ: a writer is at work, or died there.
-    #[error("the two copies of the wal-index header differ")]
-    Torn,
     /// No connection has built the index yet.
     #[error("the wal-index is not initialized")]
     NotInitialized,
@@ -260,41 +195,6 @@ pub enum BoundError {
     PageSize {
         /// What stands there.
         code: u32,
-    },
-}
-
-/// How the log differs from its committed end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndMismatch {
-    /// Another generation.
-    #[error("the log is generation {reached}, the wal-index says {expected}")]
-    Salts {
-        /// By the wal-index.
-        expected: Salts,
-        /// By the scan.
-        reached: Salts,
-    },
-    /// Ended early, or late.
-    #[error("the last commit is frame {reached}, the wal-index says {expected}")]
-    Frames {
-        /// By the wal-index.
-        expected: u32,
-        /// By the scan.
-        reached: u32,
-    },
-    /// The chain holds and is another.
-    #[error("the checksum at frame {frames} is not the one in the wal-index")]
-    Checksum {
-        /// The end's frame.
-        frames: u32,
-    },
-    /// Another database size.
-    #[error("the last commit leaves {reached} pages, the wal-index says {expected}")]
-    Pages {
-        /// By the wal-index.
-        expected: u32,
-        /// By the scan.
-        reached: u32,
     },
 }
 

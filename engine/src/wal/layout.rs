@@ -61,7 +61,7 @@ pub const FRAME_HEADER_BYTES: usize = 24;
 pub const FRAME_CHECKED_BYTES: usize = 8;
 /// Length of the wal-index header, which is also what `sqlite3_snapshot` holds, bytes.
 pub const INDEX_HEADER_BYTES: usize = 48;
-/// How much of shared-memory region 0 [`super::CommittedEnd::from_shm`] looks at, bytes.
+/// How much of shared-memory region 0 is described here, bytes.
 pub const SHM_HEAD_BYTES: usize = 100;
 
 /// Fields of the log's header.

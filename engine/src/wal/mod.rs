@@ -21,7 +21,7 @@
 //!     lock: LockByte,
 //!     mut read: impl FnMut(u64, usize) -> Bytes,
 //! ) -> Result<Option<Tail>, Stop> {
-//!     if end.is_at(&from) {
+//!     if end.position() == from {
 //!         return Ok(None); // not even a look at the log: it may already be another generation
 //!     }
 //!     let mut scanner = Scanner::new(header, from, end.frames()).expect("the position is of this log");
@@ -40,8 +40,8 @@
 //!         }
 //!     }
 //!     let reached = tail.end().ok_or(Stop::BrokenChain)?;
-//!     end.check_end(&reached).map_err(|_| Stop::BrokenChain)?;
-//!     Ok(Some(tail))
+//!     let is_end = (reached.position, reached.pages) == (end.position(), end.pages());
+//!     if is_end { Ok(Some(tail)) } else { Err(Stop::BrokenChain) }
 //! }
 //! # use engine::types::{PageSize, Pgno, Salts};
 //! # use engine::wal::{ByteOrder, WalWriter, WalIndexHeader};
@@ -68,7 +68,7 @@ pub mod scanner;
 pub mod transaction;
 pub mod writer;
 
-pub use bound::{BoundError, CommittedEnd, EndMismatch, SharedBound, WalIndexHeader};
+pub use bound::{BoundError, CommittedEnd, WalIndexHeader};
 pub use checksum::ByteOrder;
 pub use frame::{Frame, FrameHeader, FrameNo};
 pub use header::{WalHeader, WalHeaderError};

@@ -157,7 +157,7 @@ impl<P> Tail<P> {
     /// ascending order, without the lock page. An LTX file must have them all the same: with what SQLite
     /// reads at the pin (an older frame, else the database file, else zeros).
     ///
-    /// Check the end first ([`super::CommittedEnd::check_end`]): the size is only as true as that.
+    /// Compare the end with [`super::CommittedEnd`] first: the size is only as true as that.
     pub fn missing_growth(&self, previous_pages: u32) -> impl Iterator<Item = Pgno> {
         let pages = self.end.map_or(0, |end| end.pages);
         above(previous_pages, pages)

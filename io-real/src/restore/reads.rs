@@ -3,6 +3,7 @@
 
 use super::ReadError;
 use crate::port::{Body, Listing, Store};
+use engine::mutants::{Mutant, mutated};
 use engine::restore::ReadLimits;
 use engine::store::StoreError;
 use engine::types::LockByte;
@@ -111,7 +112,7 @@ impl Reads {
     {
         let mut since: Option<Instant> = None;
         let mut attempt = 0;
-        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let mut permit = self.turn().await;
         loop {
             let began = *since.get_or_insert_with(Instant::now);
             let error = match self.within(bytes, request()).await {
@@ -127,9 +128,19 @@ impl Reads {
                 return Err(ReadError { key: key.into(), error, attempts: attempt + 1 });
             }
             tracing::debug!(key, %error, "trying again");
-            tokio::time::sleep(pause(attempt, key, &error).min(self.timeout)).await;
+            if mutated(Mutant::RestoreTurnGivenUp) {
+                drop(permit);
+                tokio::time::sleep(pause(attempt, key, &error).min(self.timeout)).await;
+                permit = self.turn().await;
+            } else {
+                tokio::time::sleep(pause(attempt, key, &error).min(self.timeout)).await;
+            }
             attempt += 1;
         }
+    }
+
+    async fn turn(&self) -> OwnedSemaphorePermit {
+        self.permits.clone().acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// The store has limits of its own; this one holds for a file system that hangs, too.

@@ -18,6 +18,8 @@ pub enum Saying {
     IndexWithoutDigests,
     /// Sizes and times of an index are others, as of objects that were there before.
     Outdated,
+    /// Times of an index are others, and nothing shows it.
+    Lying,
     /// It ends too early.
     CutOff,
     /// A bit of it is wrong.
@@ -38,6 +40,7 @@ impl Saying {
         Saying::Index,
         Saying::IndexWithoutDigests,
         Saying::Outdated,
+        Saying::Lying,
         Saying::CutOff,
         Saying::Flipped,
         Saying::Wrong { field: 0 },
@@ -60,10 +63,10 @@ impl Saying {
                 let objects = truth.objects.iter().map(|entry| IndexEntry { sha256: None, ..entry.clone() });
                 Some(Manifest { objects: objects.collect(), ..truth }.encode())
             }
-            Saying::Outdated => {
+            Saying::Outdated | Saying::Lying => {
                 let objects = truth.objects.iter().map(|entry| IndexEntry {
-                    time: Timestamp::from_millis(entry.time.as_millis() - 7),
-                    size_bytes: entry.size_bytes + 1,
+                    time: Timestamp::from_millis(entry.time.as_millis() - 500 + draw.below(1000) as i64),
+                    size_bytes: entry.size_bytes + u64::from(self == Saying::Outdated),
                     ..entry.clone()
                 });
                 Some(Manifest { objects: objects.collect(), ..truth }.encode())

@@ -255,13 +255,14 @@ impl<'a> World<'a> {
     /// A slot lands that a writer sent long ago, with another content; what contains it is there.
     fn land_late(&mut self, which: u64) {
         let Some(key) = self.shelf.nth(which).filter(|key| key.level() > Level::L0) else { return };
-        let slot = ObjectKey::slot(key.max());
-        let is_free = !self.shelf.items.contains_key(&slot) && !self.zombies.contains(&key.max());
+        let txid = key.min();
+        let slot = ObjectKey::slot(txid);
+        let is_free = !self.shelf.items.contains_key(&slot) && !self.zombies.contains(&txid);
         // A directory does not tell when a file came.
         if !is_free || self.settings.layout == Layout::Tree {
             return;
         }
-        let mut state = self.history.state(key.max()).expect("a state that was").clone();
+        let mut state = self.history.state(txid).expect("a state that was").clone();
         state.pages.iter_mut().for_each(|page| *page = page.iter().map(|byte| byte ^ 1).collect());
         let content = Content {
             state: &state,
@@ -269,7 +270,8 @@ impl<'a> World<'a> {
         };
         let bytes = content.write(self.tool, None, &mut self.draw);
         self.put(&self.key(slot), bytes);
-        self.zombies.push(key.max());
+        self.zombies.push(txid);
+        self.coverage.reached(Reached::LandedLate);
     }
 
     fn key(&self, key: ObjectKey) -> String {
@@ -373,6 +375,9 @@ impl<'a> World<'a> {
             catalog,
             Arc::new(Inline),
             Arc::new(move |event| {
+                if let Event::ListedAgain { .. } = event {
+                    let _ = tell.send(String::new());
+                }
                 if let Event::Planned(plan) = event {
                     // Who listens is there as long as the restore is.
                     let _ = tell.send(plan.to_string());
@@ -390,6 +395,9 @@ impl<'a> World<'a> {
         let was = self.disk.peek(OUTPUT);
         let result = self.wait_for(work, requests, meanwhile, &mut draw)?;
         for plan in planned.try_iter() {
+            if plan.is_empty() {
+                self.coverage.reached(Reached::RestoreListedAgain);
+            }
             self.trace.record("plan", &plan.replace('\n', " | "), &[], &[]);
         }
         let left = Around::look(&self.disk, OUTPUT);
@@ -409,6 +417,7 @@ impl<'a> World<'a> {
             Ok(_) => Reached::Restored,
             Err(RestoreError::Plan(_)) if is_damaged => Reached::RestoreRefusedDamage,
             Err(RestoreError::Plan(_)) => Reached::RestoreAtNoPoint,
+            Err(RestoreError::NewerFormat { .. }) => Reached::NewerRefused,
             Err(_) => return,
         };
         self.coverage.reached(state);
