@@ -107,7 +107,11 @@ impl Judge {
     fn younger(&self, txid: Txid, time: Timestamp) -> Option<Txid> {
         let mut whole = self.shelf.clone();
         whole.items.values_mut().for_each(|item| item.is_damaged = false);
-        let points = whole.points(&self.history);
+        // Which images behind a gap are found depends on what is known of page sizes.
+        let points = match self.shelf.has_page_sizes() {
+            true => whole.certain_points(&self.history),
+            false => whole.points(&self.history),
+        };
         // What a damaged slot cannot tell, another tool's snapshot tells late.
         let sealed =
             |next: Txid| self.shelf.time(&self.history, next).or_else(|| whole.time(&self.history, next));
