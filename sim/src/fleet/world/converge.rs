@@ -10,8 +10,10 @@ impl World<'_> {
         self.network.set_outage_until(Instant::default());
         for machine in &mut self.machines {
             machine.paused_until = Instant::default();
+            machine.state_fails_until = Instant::default();
             machine.ending = machine.ending.map(|_| Duration::ZERO);
         }
+        self.mend()?;
         // A commit may wait for its interval, and two machines learn of each other by turns.
         let interval = self.settings.max_interval;
         let end = self.clock.mono().after(CONVERGE + 4 * interval);
@@ -35,6 +37,21 @@ impl World<'_> {
             }
         }
         unreachable!("ends within {CONVERGE:?}")
+    }
+
+    /// What others did is undone as far as that can be, and daemons look at their places anew.
+    fn mend(&mut self) -> Checked {
+        for place in 0..self.places.len() {
+            self.places[place].copies.iter_mut().for_each(|copy| copy.refused = None);
+            self.undo(place)?;
+            for machine in 0..MACHINES {
+                let living = self.machines[machine].life.is_some() && self.places[place].harm.any;
+                if let Some(seat) = self.places[place].copies[machine].seat.filter(|_| living) {
+                    self.stop_seat(machine, seat)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn all_are_followed(&mut self) -> Checked {
