@@ -157,6 +157,8 @@ pub enum Reached {
     ClaimHeldBack,
     /// It was taken away again.
     ClaimWithdrawn,
+    /// That a place was lost could not be saved at once.
+    LossNotSaved,
     /// A place had no folder, yet.
     NoFolder,
     // What only layer B reaches.
@@ -313,6 +315,7 @@ pub const REQUIRED_OF_FLEETS: &[Reached] = &[
     Reached::ManifestChanged,
     Reached::TooNew,
     Reached::NoFolder,
+    Reached::LossNotSaved,
     Reached::Compacted,
     Reached::ClaimHeldBack,
     Reached::ClaimWithdrawn,

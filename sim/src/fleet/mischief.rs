@@ -109,18 +109,24 @@ impl Refusal {
 /// Draws a deed of these.
 pub fn deed(draw: &mut Random, settings: &FleetSettings) -> Deed {
     let database = draw.next_u64() >> 32;
-    let kinds: &[u32] = if settings.meddles { &[0, 1, 2, 3, 4, 4, 4, 5, 5, 6] } else { &[0, 0, 1, 2, 3] };
+    let kinds: &[u32] =
+        if settings.meddles { &[0, 1, 2, 3, 4, 4, 4, 5, 5, 6, 7, 8] } else { &[0, 0, 1, 2, 3, 8] };
     match *draw.pick(kinds) {
         0 => Deed::Refuse { database, why: refusal(draw), ms: short_ms(draw), restarts: draw.ppm(HALF) },
         1 => Deed::FailState { machine: draw.below(2), ms: short_ms(draw) },
         2 => Deed::DamageState { database, how: damage(draw) },
         3 => Deed::RestoreOver { database, earlier: draw.ppm(HALF), commits: draw.below(3) as u32 },
         6 if settings.second_writers => Deed::Race { database },
-        4 => Deed::Meddle { database, with: meddling(draw), restarts: draw.ppm(700_000) },
+        4 => Deed::Meddle { database, with: meddling(draw), restarts: draw.ppm(HALF) },
+        7 if settings.second_writers => {
+            let (which, bit) = (draw.ppm(700_000).then(|| draw.below(1 << 16)), draw.next_u64() >> 32);
+            Deed::TakeDamaged { database, which, bit, identical: draw.ppm(HALF) }
+        }
+        // Nobody rests for a while.
+        8 => Deed::Burst { database, commits: 100, gap_us: 2_000 + draw.below(10_000) },
         _ => {
-            let after_us = if draw.ppm(HALF) { 0 } else { draw.below(250_000) };
             let refused = draw.ppm(200_000).then(|| refusal(draw));
-            Deed::AddTo { manifest: paper(draw), after_us, ms: short_ms(draw), refused }
+            Deed::AddTo { manifest: paper(draw), races: draw.ppm(HALF), ms: short_ms(draw), refused }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::database::Database;
 use super::mirror::{Applied, Mirror};
-use super::mischief::Refusal;
+use super::mischief::{Paper, Refusal};
 use super::page::Version;
 use super::state::SavedState;
 use super::world::Undo;
@@ -16,6 +16,7 @@ use engine::store::Sha256;
 use engine::types::{Instant, NodeId, Txid};
 use io_sim::s3::SimS3;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Machines in a run.
 pub const MACHINES: usize = 2;
@@ -90,6 +91,8 @@ pub struct PlaceModel {
     pub freed: BTreeSet<Txid>,
     /// The second machine's first slot is to be held back.
     pub races: bool,
+    /// A manifest that comes just before the first claim, for a while.
+    pub paper: Option<(Paper, Duration)>,
     /// What others will undo.
     pub(super) undo: Vec<Undo>,
 }
@@ -130,6 +133,7 @@ impl PlaceModel {
             was_newer: false,
             freed: BTreeSet::new(),
             races: false,
+            paper: None,
             undo: Vec::new(),
         };
         model.copies[0].wanted = true;

@@ -63,8 +63,11 @@ pub enum Deed {
     Meddle { database: u64, with: Meddling, restarts: bool },
     /// The second machine takes a place, and its claim is on its way for longer than the name that it wants is taken.
     Race { database: u64 },
-    /// A new database is followed, and somebody puts a manifest into its place, for a while.
-    AddTo { manifest: Paper, after_us: u64, ms: u64, refused: Option<Refusal> },
+    /// A new database is followed, and somebody puts a manifest into its place, for a while; `races`: in the middle of
+    /// the first claim.
+    AddTo { manifest: Paper, races: bool, ms: u64, refused: Option<Refusal> },
+    /// An object of a place is damaged, and the second machine comes to take it.
+    TakeDamaged { database: u64, which: Option<u64>, bit: u64, identical: bool },
 }
 
 /// A deed, and how long before the next.

@@ -53,6 +53,8 @@ pub struct FleetSettings {
     pub large: u32,
     /// Jobs on a source that fail, of a million.
     pub source_fault_ppm: u32,
+    /// Jobs that wait for a thread, for up to seconds.
+    pub slow_jobs_ppm: u32,
     /// Reads and writes of the local state that fail.
     pub state_fault_ppm: u32,
     /// Hints that files changed and do not come.
@@ -108,6 +110,7 @@ impl FleetSettings {
             enter_wal_mode: draw.ppm(700_000),
             large: *draw.pick(&LARGE),
             source_fault_ppm: *draw.pick(&[0, 0, 10_000, 60_000]),
+            slow_jobs_ppm: *draw.pick(&[0, 0, 3_000, 30_000]),
             state_fault_ppm: *draw.pick(&[0, 0, 20_000]),
             lost_hint_ppm: *draw.pick(&[0, 200_000, 1_000_000]),
             idle_days: if draw.ppm(half) { draw.range(1, 40) } else { 0 },

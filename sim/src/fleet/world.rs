@@ -2,7 +2,6 @@
 
 use super::database::{Database, Transaction};
 use super::life::{Life, Seat, part_bytes};
-use super::mischief::Paper;
 use super::place::{MACHINES, PlaceModel};
 use super::plan::{Deed, FleetPlan, FleetStep};
 use super::settings::FleetSettings;
@@ -120,8 +119,6 @@ enum Due {
     Commit { place: usize, machine: usize, left: u32, gap_us: u64 },
     /// Something is done while nobody follows the database of a place.
     Work(usize, hosts::Work),
-    /// A manifest appears in a place, for a while.
-    Manifest(usize, Paper, Duration),
     /// The newest slots of a place are compacted and deleted.
     Free(usize, Txid),
     /// What somebody did to a place is undone.
@@ -139,6 +136,8 @@ enum Turn {
     /// A job was done a while ago.
     Answer(Box<Event>),
     Receive(Box<Answered>),
+    /// Somebody ends it.
+    Stop(usize),
     /// A request leaves that was held back.
     Submit(Box<compaction::Delayed>),
 }
@@ -252,14 +251,6 @@ impl<'a> World<'a> {
             Due::Add(machine, place) => self.add_again(machine, place),
             Due::Recreate(place) => self.recreated(place),
             Due::Work(place, work) => self.work_at(place, work),
-            Due::Manifest(place, manifest, length) => {
-                if self.chaos {
-                    self.check_changes()?;
-                    self.put_manifest(place, manifest, length);
-                    self.skip_changes();
-                }
-                Ok(())
-            }
             Due::Free(place, claim) => self.free(place, claim),
             Due::Undo(place) => self.undo(place),
             Due::Commit { place, machine, left, gap_us } => {

@@ -6,7 +6,7 @@ use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
 use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, StoreRequest};
-use engine::store::StoreError;
+use engine::store::{Condition, StoreError};
 use engine::types::NodeId;
 
 impl World<'_> {
@@ -184,6 +184,11 @@ impl World<'_> {
         let seat = self.seat(machine, number);
         let withdraws = matches!(request, StoreRequest::DeleteIfMatch { .. });
         seat.asked.count(&request);
+        if matches!(&request, StoreRequest::Put { condition: Condition::IfAbsent, key, .. } if key.ends_with("json"))
+        {
+            self.comes_before_the_claim(machine, number)?;
+        }
+        let seat = self.seat(machine, number);
         seat.watch.request(settings, now, id, &request)?;
         if withdraws {
             self.coverage.reached(Reached::ClaimWithdrawn);
@@ -289,7 +294,10 @@ impl World<'_> {
     }
 
     pub(super) fn plan_turn(&mut self, machine: usize, turn: Turn) {
-        let after = Duration::from_micros(self.delays.below(DISPATCH_US_MAX));
+        let waits = matches!(turn, Turn::Job(_) | Turn::Save(_)) && self.chaos;
+        let slow = waits && self.delays.ppm(self.settings.slow_jobs_ppm);
+        let after_max = if slow { SLOW_US_MAX } else { DISPATCH_US_MAX };
+        let after = Duration::from_micros(self.delays.below(after_max));
         self.plan_turn_after(machine, after, turn);
     }
 
@@ -301,6 +309,8 @@ impl World<'_> {
 
 /// How long a job waits for a thread.
 const DISPATCH_US_MAX: u64 = 400;
+/// And where all of them are busy.
+const SLOW_US_MAX: u64 = 3_000_000;
 /// Answers that a database may wait for.
 const AWAITED_MAX: usize = 8;
 const HALF: u32 = 500_000;

@@ -16,7 +16,7 @@ pub(super) enum Work {
 impl World<'_> {
     pub(super) fn refuse(&mut self, place: usize, why: Refusal, length: Duration) {
         let until = self.clock.mono().after(length);
-        self.places[place].copies[0].refused = Some((why, until));
+        self.places[place].copies.iter_mut().for_each(|copy| copy.refused = Some((why, until)));
     }
 
     /// What a job says of files that cannot be used. One that may enter WAL mode does.

@@ -14,6 +14,7 @@ impl World<'_> {
                 self.hand(machine, Event::Poked(id, hint))
             }
             Turn::Answer(event) => self.hand(machine, *event),
+            Turn::Stop(seat) => self.stop_seat(machine, seat),
             Turn::Submit(delayed) => {
                 let (number, transfer, request) = *delayed;
                 self.submit(machine, number, transfer, request);
@@ -79,8 +80,9 @@ impl World<'_> {
     fn save(&mut self, machine: usize, number: usize) -> Checked {
         let fails = self.clock.mono() < self.machines[machine].state_fails_until
             || self.chaos && self.faults.ppm(self.settings.state_fault_ppm);
+        let (id, job) = self.seat(machine, number).saves.take().expect("a planned save");
+        let fails = fails || self.loses_record(machine, number, &job);
         let seat = self.seat(machine, number);
-        let (id, job) = seat.saves.take().expect("a planned save");
         let (place, plans) = (seat.place, seat.saves.plan_next());
         seat.troubles += u64::from(fails);
         if plans {
@@ -97,6 +99,19 @@ impl World<'_> {
         let numbers = [("machine", machine as u64), ("seat", number as u64), ("failed", fails.into())];
         self.trace.record("state", "", &numbers, &[]);
         self.hand(machine, Event::State(id, result))
+    }
+
+    /// The disk is full just when a loss is to be remembered; at times somebody ends the daemon then.
+    fn loses_record(&mut self, machine: usize, number: usize, job: &StateJob) -> bool {
+        let is_record = matches!(job, StateJob::Save(change) if change.fenced_by.is_some());
+        if !is_record || !self.chaos || self.settings.mischief_ppm == 0 || self.faults.ppm(HALF) {
+            return false;
+        }
+        if self.faults.ppm(HALF) {
+            self.plan_turn_after(machine, Duration::from_millis(30), Turn::Stop(number));
+        }
+        self.coverage.reached(Reached::LossNotSaved);
+        true
     }
 
     pub(super) fn save_now(&mut self, machine: usize, place: usize, job: StateJob) {
@@ -127,5 +142,6 @@ fn job_name(job: &SourceJob) -> &'static str {
     }
 }
 
+const HALF: u32 = 500_000;
 /// Things happen between a job's end and its answer in so many of a million.
 const ANSWERED_LATE_PPM: u32 = 100_000;

@@ -111,7 +111,15 @@ impl World<'_> {
         };
         self.store.overwrite(&key, body, object.attributes);
         if with != Meddling::Copied {
-            self.places[place].was_harmed(|harm| harm.rewritten = true);
+            // Who goes on above the first claim does not see that it is gone: like rot, it is found by who verifies.
+            let goes_on = self.places[place].copies[0].seat.is_some()
+                || self.settings.faults.network.late_ppm > 0
+                || self.store.peek(&self.key(place, ObjectKey::slot(known + 1))).is_some();
+            let is_claim = known == Txid::ONE + 1;
+            self.places[place].was_harmed(|harm| {
+                harm.rewritten = true;
+                harm.rotted |= with == Meddling::Untagged && is_claim && goes_on;
+            });
         }
         self.coverage.reached(Reached::ObjectRewritten);
     }
@@ -119,7 +127,7 @@ impl World<'_> {
     pub(super) fn add_to(
         &mut self,
         manifest: Paper,
-        (after, length): (Duration, Duration),
+        (races, length): (bool, Duration),
         refused: Option<Refusal>,
     ) -> Checked {
         let place = self.new_place();
@@ -127,13 +135,24 @@ impl World<'_> {
             self.refuse(place, why, length);
         }
         self.coverage.reached(Reached::AddedOne);
-        if after == Duration::ZERO {
+        if !races {
             self.put_manifest(place, manifest, length);
             self.skip_changes();
         } else {
-            self.plan(after, Due::Manifest(place, manifest, length));
+            self.places[place].paper = Some((manifest, length));
         }
         self.add(0, place)
+    }
+
+    /// Somebody is faster, by a moment.
+    pub(super) fn comes_before_the_claim(&mut self, machine: usize, number: usize) -> Checked {
+        let place = self.seat(machine, number).place;
+        if let Some((paper, length)) = self.places[place].paper.take().filter(|_| self.chaos) {
+            self.check_changes()?;
+            self.put_manifest(place, paper, length);
+            self.skip_changes();
+        }
+        Ok(())
     }
 
     pub(super) fn put_manifest(&mut self, place: usize, is: Paper, length: Duration) {

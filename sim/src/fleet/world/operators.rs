@@ -2,6 +2,7 @@
 
 use super::hosts::Work;
 use super::*;
+use crate::fleet::mischief::Meddling;
 
 impl World<'_> {
     pub(super) fn perform(&mut self, deed: Deed) -> Checked {
@@ -69,8 +70,14 @@ impl World<'_> {
             Deed::Meddle { database, with, restarts } => {
                 return self.meddles(place(database), with, restarts);
             }
-            Deed::AddTo { manifest, after_us, ms: length, refused } => {
-                return self.add_to(manifest, (Duration::from_micros(after_us), ms(length)), refused);
+            Deed::AddTo { manifest, races, ms: length, refused } => {
+                return self.add_to(manifest, (races, ms(length)), refused);
+            }
+            Deed::TakeDamaged { database, which, bit, identical } => {
+                let (place, commits) = (place(database), u32::from(!identical));
+                self.meddle(place, Meddling::Rot { which, bit })?;
+                let take_over = if identical { TakeOver::IfIdentical } else { TakeOver::Always };
+                return self.start_second_with(place, commits, take_over);
             }
             Deed::Race { database } => return self.race(place(database)),
             Deed::SecondBurst { database, commits, gap_us } => {
