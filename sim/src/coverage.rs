@@ -141,6 +141,30 @@ pub enum Reached {
     IdleDays,
     /// A hint that files changed did not come.
     HintLost,
+    /// The files of a database could not be used.
+    SourceRefused,
+    /// Page checksums of a local state were damaged.
+    StateDamaged,
+    /// Objects of a place were deleted by somebody else.
+    ObjectLost,
+    /// An object was written over by somebody else.
+    ObjectRewritten,
+    /// Which was noticed, and healed.
+    Overwritten,
+    /// Somebody else wrote a manifest.
+    ManifestChanged,
+    /// One of a newer version, which a daemon left alone.
+    TooNew,
+    /// Slots were compacted by somebody else.
+    Compacted,
+    /// A claim was on its way while the name that it wants became free again.
+    ClaimHeldBack,
+    /// It was taken away again.
+    ClaimWithdrawn,
+    /// That a place was lost could not be saved at once.
+    LossNotSaved,
+    /// A place had no folder, yet.
+    NoFolder,
     // What only layer B reaches.
     /// The driver was dropped, and its process went on.
     DriverDropped,
@@ -284,6 +308,22 @@ pub const REQUIRED_OF_FLEETS: &[Reached] = &[
     Reached::IdleWeek,
     Reached::IdleDays,
     Reached::HintLost,
+    Reached::SourceRefused,
+    Reached::EnteredWalMode,
+    Reached::StateDamaged,
+    Reached::ObjectLost,
+    Reached::ObjectRewritten,
+    Reached::HeadLost,
+    Reached::HeadRotted,
+    Reached::Overwritten,
+    Reached::ManifestChanged,
+    Reached::TooNew,
+    Reached::NoFolder,
+    Reached::LossNotSaved,
+    Reached::Compacted,
+    Reached::ClaimHeldBack,
+    Reached::ClaimWithdrawn,
+    Reached::RestoredOver,
 ];
 
 /// What a batch of some hundred seeds must reach of archives.

@@ -108,9 +108,12 @@ pub(super) struct Place {
 
 impl Place {
     /// Whether only an image may go on top of another's head: a claim goes on top of it, and there are numbers above it
-    /// that were used; or it is an image whose snapshot is not there, and nobody can restore what is built on it.
+    /// that were used; or it is an image whose snapshot is not there, or no claim any more, and nobody can restore what
+    /// is built on it.
     pub(super) fn needs_image(&self, head: &Head) -> bool {
-        self.local.last_used(Some(head.txid)) > Some(head.txid) || head.lacks_snapshot(&self.listing)
+        self.local.last_used(Some(head.txid)) > Some(head.txid)
+            || head.lacks_snapshot(&self.listing)
+            || head.is_in_place_of_a_claim(&self.listing)
     }
 
     /// Whether a slot above the head was sent in an earlier life and has not landed, yet.

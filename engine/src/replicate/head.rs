@@ -1,7 +1,7 @@
 //! The newest object of a place, and whose it is (docs/design.md section 4, rules 3, 4 and 6).
 
 use super::state::LocalState;
-use crate::key::{ObjectInfo, PlaceListing};
+use crate::key::{ObjectInfo, ObjectKey, PlaceListing};
 use crate::ltx::{Header, WalSpan};
 use crate::mutants::{Mutant, mutated};
 use crate::store::Sha256;
@@ -80,6 +80,14 @@ impl Head {
     pub(super) fn lacks_snapshot(&self, listing: &PlaceListing) -> bool {
         let looks = self.full && !mutated(Mutant::MissingSnapshotIgnored);
         looks && !listing.level(Level::SNAPSHOT).iter().any(|o| o.key.max() >= self.txid)
+    }
+
+    /// Whether another tool has written over the claim without which a first image of ours does not count. One of its own
+    /// has its first slot beside it.
+    pub(super) fn is_in_place_of_a_claim(&self, listing: &PlaceListing) -> bool {
+        let has = |key| listing.get(key).is_some();
+        let is_second = self.level == Level::L0 && self.txid == Txid::ONE + 1 && self.after.is_none();
+        is_second && has(ObjectKey::snapshot(Txid::ONE)) && !has(ObjectKey::slot(Txid::ONE))
     }
 
     /// Whose it is, as far as its header tells.

@@ -115,15 +115,16 @@ impl Retrying {
 
 fn key_of(request: &StoreRequest) -> String {
     match request {
-        StoreRequest::Put { key, .. }
-        | StoreRequest::Stage { key, .. }
-        | StoreRequest::Get { key, .. }
-        | StoreRequest::DeleteIfMatch { key, .. } => key.clone(),
-        StoreRequest::Hash { key } => key.clone(),
+        StoreRequest::Get { key, .. }
+        | StoreRequest::DeleteIfMatch { key, .. }
+        | StoreRequest::Hash { key } => key.clone(),
         StoreRequest::List { prefix, .. } => prefix.clone(),
         StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => {
             keys.first().cloned().unwrap_or_default()
         }
-        StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => String::new(),
+        StoreRequest::Put { .. }
+        | StoreRequest::Stage { .. }
+        | StoreRequest::Complete { .. }
+        | StoreRequest::Discard { .. } => unreachable!("what is written is not sent again blindly"),
     }
 }

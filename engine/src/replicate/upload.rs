@@ -441,6 +441,10 @@ impl Upload {
                 self.look_at_own(cx, ready)
             }
             (First::Head, Err(StoreError::Missing)) => return self.taken(cx, ready),
+            // The machine may have slept meanwhile.
+            (First::Own, Err(StoreError::Missing)) if self.seen.is_old(cx) => {
+                self.check(cx, ready, Gate::Send)
+            }
             (First::Own, Err(StoreError::Missing)) => self.write(cx, ready),
             (_, Err(error)) => self.pause(cx, error, Next::Send(ready)),
             // As if it had been refused.

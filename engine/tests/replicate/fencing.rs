@@ -142,6 +142,25 @@ fn place_of_another_tool_is_taken_over_without_an_upload_if_identical() {
     assert!(!world.has_notice(A, |n| matches!(n, Notice::Healed { .. })));
 }
 
+/// No restore accepts the first image any more, so a claim on top would announce what nobody can restore.
+#[test]
+fn first_claim_that_another_tool_wrote_over_is_followed_by_an_image() {
+    for (take_over, status) in
+        [(TakeOver::IfIdentical, Status::Fenced), (TakeOver::Insist, Status::Following)]
+    {
+        let mut world = World::following();
+        world.handle(Event::StopRequested(A));
+        world.run_for(SECOND);
+        let place = world.host(A).config.place.clone();
+        world.store.plant(&slot_key(&place, 2), untagged(TxidRange::single(txid(2))));
+        world.add(B, "a", FakeDatabase::new(1, 10), |config| config.take_over = take_over);
+        world.run_for(10 * SECOND);
+        assert_eq!(world.status(B), status, "{take_over:?}");
+        let next = world.store.slot(&place, 3).map(|header| header.chain().unwrap().before);
+        assert_eq!(next, (status == Status::Following).then_some(None), "an image, or nothing");
+    }
+}
+
 #[test]
 fn always_claims_and_uploads_what_differs() {
     let world = second_writer(TakeOver::Always, FakeDatabase::new(2, 7));

@@ -5,6 +5,7 @@ use super::store::slot_key;
 use super::world::{A, B, Fate, SECOND, World};
 use engine::replicate::{Notice, Status, StoreRequest, TakeOver};
 use engine::store::StoreError;
+use engine::types::Timestamp;
 
 #[test]
 fn one_writer_replicates_as_ever() {
@@ -55,6 +56,25 @@ fn writer_that_was_taken_over_finds_the_other_before_it_writes() {
     assert_eq!((world.status(A), world.durable(A)), (Status::Fenced, 2));
     assert_eq!(world.store.bytes(&slot_key(&place, 3)).cloned(), before, "nothing was written over");
     world.assert_store_equals_database(B);
+}
+
+#[test]
+fn machine_that_slept_between_the_look_and_the_write_lists_first() {
+    let mut world = world();
+    let place = world.host(A).config.place.clone();
+    let own = slot_key(&place, 3);
+    world.forget_requests();
+    world.commit(A, &[3]);
+    let looks = |request: &StoreRequest| matches!(request, StoreRequest::Get { key, .. } if *key == own);
+    world.run_until(|world| world.host(A).requests.iter().any(|(_, request)| looks(request)));
+    world.now.wall = Timestamp::from_millis(world.now.wall.as_millis() + 86_400_000);
+    world.forget_requests();
+    world.run_for(5 * SECOND);
+    let asked: Vec<_> = world.host(A).requests.iter().map(|(_, request)| request).collect();
+    let at = |is: &dyn Fn(&StoreRequest) -> bool| asked.iter().position(|request| is(request)).unwrap();
+    let listed = at(&|request| matches!(request, StoreRequest::List { .. }));
+    assert!(listed < at(&|request| matches!(request, StoreRequest::Put { key, .. } if *key == own)));
+    assert_eq!(world.durable(A), 3);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Database {
     /// Machines that go on with one image write different contents.
     versions: Version,
     files_made: u64,
+    /// Its file system tells when a file was made.
+    tells_births: bool,
 }
 
 /// The files of a database that exists.
@@ -67,10 +69,18 @@ pub struct Transaction {
 
 impl Database {
     /// A new one of `pages` pages, all in the file. `machine` tells its contents from another machine's.
-    pub fn new(place: u64, machine: u64, page_size: PageSize, pages: u32, full: bool) -> Database {
+    pub fn new(
+        place: u64,
+        machine: u64,
+        page_size: PageSize,
+        pages: u32,
+        full: bool,
+        tells_births: bool,
+    ) -> Database {
         let versions = machine << 40;
         let files = None;
-        let mut database = Database { place, full, files, pin: None, page_size, versions, files_made: 0 };
+        let mut database =
+            Database { place, full, files, pin: None, page_size, versions, files_made: 0, tells_births };
         let first = (0..pages).map(|_| database.next_version()).collect();
         database.place_file(first);
         database
@@ -86,6 +96,11 @@ impl Database {
         Some(copy)
     }
 
+    /// Whether a file's number and its birth tell it from all others.
+    pub fn tells_births(&self) -> bool {
+        self.tells_births
+    }
+
     /// Bytes per page.
     pub fn page_size(&self) -> PageSize {
         self.page_size
@@ -99,14 +114,15 @@ impl Database {
     /// Somebody puts a file of this content in its place, without a log.
     pub fn place_file(&mut self, file: Vec<Version>) {
         self.files_made += 1;
-        let id = FileId { inode: self.files_made, born_ns: Some(1) };
+        let id = FileId { inode: self.files_made, born_ns: self.tells_births.then_some(1) };
         let image = Image::new(file.clone());
         self.files =
             Some(Files { id, log: Log::new(self.page_size), backfilled: 0, attempted: 0, file, image });
     }
 
     /// A new database under the same name.
-    pub fn recreate(&mut self, pages: u32) {
+    pub fn recreate(&mut self, pages: u32, page_size: Option<PageSize>) {
+        self.page_size = page_size.unwrap_or(self.page_size);
         let file = (0..pages).map(|_| self.next_version()).collect();
         self.place_file(file);
     }

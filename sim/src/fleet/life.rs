@@ -130,6 +130,11 @@ impl<T> Queue<T> {
         !std::mem::replace(&mut self.planned, true)
     }
 
+    /// The first.
+    pub fn first(&self) -> Option<&T> {
+        self.waiting.front()
+    }
+
     /// Takes the first; its turn has come.
     pub fn take(&mut self) -> Option<T> {
         self.planned = false;

@@ -26,6 +26,14 @@ pub struct Mirror {
     after: Option<Checksum>,
     /// What each slot restores to.
     pub contents: BTreeMap<Txid, Sha256>,
+    /// Bytes per page of each slot.
+    pub page_bytes: BTreeMap<Txid, usize>,
+    /// The database checksum after each slot.
+    afters: BTreeMap<Txid, Checksum>,
+    /// An image that an operator may want back.
+    earlier: Option<(Txid, Image)>,
+    /// Others worked at the objects: numbers may be missing below the next full image.
+    harmed: bool,
     /// Slots that were folded and not asked for yet.
     applied: Vec<Applied>,
 }
@@ -41,6 +49,8 @@ pub struct Applied {
     pub node: NodeId,
     /// The content of the slot before.
     pub head: Option<Sha256>,
+    /// It is a full image.
+    pub begins_anew: bool,
 }
 
 impl Mirror {
@@ -56,6 +66,10 @@ impl Mirror {
             txid: None,
             after: None,
             contents: BTreeMap::new(),
+            page_bytes: BTreeMap::new(),
+            afters: BTreeMap::new(),
+            earlier: None,
+            harmed: false,
             applied: Vec::new(),
         }
     }
@@ -68,6 +82,18 @@ impl Mirror {
     /// The newest slot.
     pub fn txid(&self) -> Option<Txid> {
         self.txid
+    }
+
+    /// Others work at its objects.
+    pub fn was_harmed(&mut self) {
+        self.harmed = true;
+    }
+
+    /// A state that can be restored: the newest, or an earlier one.
+    pub fn restorable(&self, earlier: bool) -> Option<(Txid, &Image)> {
+        let newest = self.txid.map(|txid| (txid, &self.image)).filter(|(_, image)| !image.is_empty());
+        let kept = self.earlier.as_ref().map(|(txid, image)| (*txid, image)).filter(|_| earlier);
+        kept.or(newest)
     }
 
     /// The slots since the last time.
@@ -91,7 +117,20 @@ impl Mirror {
             let object = self.read(ObjectKey::slot(next), 6)?;
             self.fold(next, &object, states, writer_of)?;
         }
-        let node = self.read(ObjectKey::slot(txid), 1)?.header.chain().map(|chain| chain.node);
+        let chain = match self.read(ObjectKey::slot(txid), 1) {
+            Ok(object) => object.header.chain(),
+            // It was taken away, damaged or written over since.
+            Err(_) if self.harmed => return Ok(()),
+            Err(violation) => return Err(violation),
+        };
+        let (after, known) = (chain.map(|chain| chain.after), self.afters.get(&txid).copied());
+        if after.is_some() && known.is_some() && after != known {
+            return Err(Violation::new(6, format!("slot {txid} was another one before")));
+        }
+        if chain.is_none() && self.harmed {
+            return Ok(());
+        }
+        let node = chain.map(|chain| chain.node);
         if !node.is_some_and(|node| own.contains(&node)) {
             return Err(Violation::new(10, format!("slot {txid} was announced by one who did not write it")));
         }
@@ -103,7 +142,8 @@ impl Mirror {
     fn slot_after(&self, txid: Txid, last: Txid) -> Txid {
         let next = txid + 1;
         let is_there = |txid| self.store.peek(&self.key(ObjectKey::slot(txid))).is_some();
-        if !self.contents.is_empty() || !self.image.is_empty() || is_there(next) {
+        let begun = !self.contents.is_empty() || !self.image.is_empty();
+        if begun && !self.harmed || is_there(next) {
             return next;
         }
         let later = (next.into_inner() + 1..=last.into_inner()).filter_map(|n| Txid::new(n).ok());
@@ -151,8 +191,19 @@ impl Mirror {
         let content = self.image.digest();
         (self.after, self.txid) = (Some(chain.after), Some(txid));
         self.contents.insert(txid, content);
+        self.afters.insert(txid, chain.after);
+        self.page_bytes.insert(txid, object.header.page_size().into_inner() as usize);
+        if txid.into_inner().is_multiple_of(EVERY) {
+            self.earlier = Some((txid, self.image.clone()));
+        }
         let Some(writer) = writer_of(chain.node) else { return wrong(10, "was written by nobody".into()) };
-        self.applied.push(Applied { txid, machine: writer, node: chain.node, head });
+        self.applied.push(Applied {
+            txid,
+            machine: writer,
+            node: chain.node,
+            head,
+            begins_anew: chain.before.is_none(),
+        });
         // A claim that changes nothing need not be a state of the claimer's.
         let empty_claim = chain.claim && chain.before == Some(chain.after);
         if !states[writer].accept(content) && !empty_claim {
@@ -194,5 +245,7 @@ impl Mirror {
     }
 }
 
+/// Of every so manieth slot the image is kept for a while.
+const EVERY: u64 = 3;
 /// One number for each end in the middle of such a beginning.
 const GAP_MAX: usize = 8;

@@ -15,6 +15,7 @@ pub mod image;
 pub mod life;
 pub mod log;
 pub mod mirror;
+pub mod mischief;
 pub mod page;
 pub mod place;
 pub mod plan;

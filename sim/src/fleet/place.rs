@@ -2,17 +2,21 @@
 
 use super::database::Database;
 use super::mirror::{Applied, Mirror};
+use super::mischief::{Paper, Refusal};
 use super::page::Version;
 use super::state::SavedState;
+use super::world::Undo;
 use crate::oracle::manifest::Claimed;
 use crate::oracle::ownership::{Ownership, Writer};
 use crate::oracle::states::States;
 use crate::outcome::Violation;
 use crate::world::Asked;
 use engine::replicate::TakeOver;
-use engine::types::{NodeId, Txid};
+use engine::store::Sha256;
+use engine::types::{Instant, NodeId, Txid};
 use io_sim::s3::SimS3;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Machines in a run.
 pub const MACHINES: usize = 2;
@@ -41,6 +45,10 @@ pub struct Copy {
     pub asked: Asked,
     /// How many lives there were.
     pub starts: u64,
+    /// Its files cannot be used until then.
+    pub refused: Option<(Refusal, Instant)>,
+    /// The state that it was restored to.
+    pub restored: Option<Sha256>,
     /// Earlier images, for operators who want one back.
     pub kept: Vec<Vec<Version>>,
 }
@@ -73,8 +81,37 @@ pub struct PlaceModel {
     pub ownership: Ownership,
     /// Its manifest.
     pub claimed: Claimed,
-    /// Slots that were announced.
+    /// Slots that were announced, and that nothing was done to.
     pub announced: BTreeSet<Txid>,
+    /// What others did to it.
+    pub harm: Harm,
+    /// Its manifest was of a newer version once.
+    pub was_newer: bool,
+    /// Slots that were compacted and deleted: what is written there comes too late.
+    pub freed: BTreeSet<Txid>,
+    /// The second machine's first slot is to be held back.
+    pub races: bool,
+    /// A manifest that comes just before the first claim, for a while.
+    pub paper: Option<(Paper, Duration)>,
+    /// What others will undo.
+    pub(super) undo: Vec<Undo>,
+}
+
+/// What people and other programs did to a place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Harm {
+    /// Anything.
+    pub any: bool,
+    /// Objects are gone.
+    pub lost: bool,
+    /// Objects are damaged where they lie.
+    pub rotted: bool,
+    /// An object is another.
+    pub rewritten: bool,
+    /// The manifest was another.
+    pub manifest: bool,
+    /// No image since: what is announced may rest on what is gone.
+    pub stays: bool,
 }
 
 impl PlaceModel {
@@ -92,6 +129,12 @@ impl PlaceModel {
             ownership: Ownership::default(),
             claimed: Claimed::default(),
             announced: BTreeSet::new(),
+            harm: Harm::default(),
+            was_newer: false,
+            freed: BTreeSet::new(),
+            races: false,
+            paper: None,
+            undo: Vec::new(),
         };
         model.copies[0].wanted = true;
         model.committed(0);
@@ -134,16 +177,21 @@ impl PlaceModel {
         }
         self.mirror.announced(txid, &own, &mut self.states, &writer_of)?;
         for applied in self.mirror.take_applied() {
+            if applied.begins_anew {
+                self.harm.stays = false;
+            }
             self.owns(applied)?;
         }
         self.ownership.announced(machine);
-        self.announced.insert(txid);
+        if !self.harm.stays {
+            self.announced.insert(txid);
+        }
         Ok(())
     }
 
     /// A slot counts: was its writer allowed to write it?
     fn owns(&mut self, applied: Applied) -> Result<(), Violation> {
-        let Applied { txid, machine, node, head } = applied;
+        let Applied { txid, machine, node, head, .. } = applied;
         let copy = &self.copies[machine];
         let life = copy.lives.iter().find(|life| life.node == node).expect("a life of this machine");
         // Who equals the head may continue it also after it was fenced.
@@ -152,8 +200,31 @@ impl PlaceModel {
         }
         let known = self.copied_until.filter(|until| machine == 1 && txid <= *until + KNOWN_TO_A_COPY);
         let writer = Writer { machine, take_over: life.take_over, is_copy_of: known.map(|_| 0) };
-        let states = &self.states[machine];
-        self.ownership.slot(txid, writer, head, |head| states.was_since(life.states, head))
+        let (states, restored) = (&self.states[machine], copy.restored);
+        self.ownership
+            .slot(txid, writer, head, |head| states.was_since(life.states, head) || restored == Some(head))
+    }
+
+    /// A slot is in a compacted object from now on; unless it `ends` that, its state is no point any more.
+    pub fn was_freed(&mut self, txid: Txid, ends: bool) {
+        self.freed.insert(txid);
+        self.mirror.was_harmed();
+        self.harm.any = true;
+        if !ends {
+            self.announced.remove(&txid);
+        }
+    }
+
+    /// Somebody worked at it.
+    pub fn was_harmed(&mut self, how: impl FnOnce(&mut Harm)) {
+        let harm = &mut self.harm;
+        harm.any = true;
+        how(harm);
+        if harm.lost || harm.rotted || harm.rewritten {
+            harm.stays = true;
+            self.announced.clear();
+            self.mirror.was_harmed();
+        }
     }
 
     /// Whether the store holds what this machine's database is.
@@ -182,6 +253,8 @@ impl Copy {
             seat: None,
             asked: Asked::default(),
             starts: 0,
+            refused: None,
+            restored: None,
             kept: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! What happens in a run, as an explicit list. Databases are counted from 0 and taken modulo how many there are.
 
+use super::mischief::{self, Damage, Meddling, Paper, Refusal};
 use super::settings::FleetSettings;
 use io_sim::random::{Random, Stream};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,23 @@ pub enum Deed {
     StartSecond { database: u64, commits: u32 },
     /// The second machine's copy is written to.
     SecondBurst { database: u64, commits: u32, gap_us: u64 },
+    /// The files of a database cannot be used for a while; `restarts`: and it is let go and followed again meanwhile.
+    Refuse { database: u64, why: Refusal, ms: u64, restarts: bool },
+    /// The disk of a machine's local state fails for a while.
+    FailState { machine: u64, ms: u64 },
+    /// Page checksums in the local state are damaged.
+    DamageState { database: u64, how: Damage },
+    /// A database is followed no more, restored from its place, newest or earlier, written to, and followed again.
+    RestoreOver { database: u64, earlier: bool, commits: u32 },
+    /// Somebody works at a place; `restarts`: while its database is not followed.
+    Meddle { database: u64, with: Meddling, restarts: bool },
+    /// The second machine takes a place, and its claim is on its way for longer than the name that it wants is taken.
+    Race { database: u64 },
+    /// A new database is followed, and somebody puts a manifest into its place, for a while; `races`: in the middle of
+    /// the first claim.
+    AddTo { manifest: Paper, races: bool, ms: u64, refused: Option<Refusal> },
+    /// An object of a place is damaged, and the second machine comes to take it.
+    TakeDamaged { database: u64, which: Option<u64>, bit: u64, identical: bool },
 }
 
 /// A deed, and how long before the next.
@@ -80,6 +98,10 @@ impl FleetPlan {
 }
 
 fn step(draw: &mut Random, settings: &FleetSettings) -> FleetStep {
+    if draw.ppm(settings.mischief_ppm) {
+        let deed = mischief::deed(draw, settings);
+        return FleetStep { deed, then_us: draw.below(settings.pace_us * 4) };
+    }
     let process = &settings.faults.process;
     let database = draw.next_u64() >> 32;
     let (machine, then) = (draw.below(2), draw.below(settings.pace_us * 2));

@@ -39,8 +39,22 @@ pub struct FleetSettings {
     pub clones_state: bool,
     /// What the first machine may do with a place that is another's.
     pub take_over: TakeOver,
+    /// Of a million deeds so many are what hosts, people and other programs do.
+    pub mischief_ppm: u32,
+    /// People and other programs work at places of the store, too.
+    pub meddles: bool,
+    /// The store keeps no conditions.
+    pub unconditional: bool,
+    /// The store keeps folders: one that nothing was written to is missing, and times say nothing of arrival.
+    pub folders: bool,
+    /// The daemon's.
+    pub enter_wal_mode: bool,
+    /// The first database has so many pages, of the smallest size.
+    pub large: u32,
     /// Jobs on a source that fail, of a million.
     pub source_fault_ppm: u32,
+    /// Jobs that wait for a thread, for up to seconds.
+    pub slow_jobs_ppm: u32,
     /// Reads and writes of the local state that fail.
     pub state_fault_ppm: u32,
     /// Hints that files changed and do not come.
@@ -65,6 +79,12 @@ impl FleetSettings {
         let deeds = 8 + draw.below_usize(if databases > 60 { 12 } else { 52 });
         let memory_bytes = *draw.pick(&[3_000, 30_000, 64 << 20]);
         let (half, second) = (500_000, Duration::from_secs(1));
+        let mut faults = Faults::swarm(seed);
+        let unconditional = draw.ppm(120_000);
+        if unconditional {
+            // Such a store does not keep a write apart that lands late; a read must tell what is there.
+            (faults.network.late_ppm, faults.network.stale_ppm) = (0, 0);
+        }
         FleetSettings {
             databases,
             deeds,
@@ -80,20 +100,28 @@ impl FleetSettings {
             wal_bytes_max: *draw.pick(&[60_000, 1 << 30]),
             l0_retention: *draw.pick(&[300 * second, 3_600 * second, 24 * 3_600 * second]),
             list_keys_max: *draw.pick(&[3, 1000, 1000]),
-            second_writers: draw.ppm(half),
+            second_writers: draw.ppm(half) && !unconditional,
             clones_state: draw.ppm(250_000),
             take_over: *draw.pick(&[TakeOver::Never, TakeOver::IfIdentical, TakeOver::Always]),
+            mischief_ppm: *draw.pick(&[0, 0, 100_000, 300_000]),
+            meddles: draw.ppm(half),
+            unconditional,
+            folders: draw.ppm(150_000),
+            enter_wal_mode: draw.ppm(700_000),
+            large: *draw.pick(&LARGE),
             source_fault_ppm: *draw.pick(&[0, 0, 10_000, 60_000]),
+            slow_jobs_ppm: *draw.pick(&[0, 0, 3_000, 30_000]),
             state_fault_ppm: *draw.pick(&[0, 0, 20_000]),
             lost_hint_ppm: *draw.pick(&[0, 200_000, 1_000_000]),
             idle_days: if draw.ppm(half) { draw.range(1, 40) } else { 0 },
-            faults: Faults::swarm(seed),
+            faults,
         }
     }
 
-    /// Draws the page size of a database: small, because what is replicated does not depend on it.
+    /// Draws the page size of a database: mostly small, because what is replicated does not depend on it.
     pub fn page_size(draw: &mut Random) -> PageSize {
-        PageSize::new(*draw.pick(&[512, 512, 512, 1024, 4096])).expect("a page size")
+        let bytes = if draw.ppm(LARGEST_PPM) { 65_536 } else { *draw.pick(&[512, 512, 512, 1024, 4096]) };
+        PageSize::new(bytes).expect("a page size")
     }
 
     /// One line for the head of a report.
@@ -101,3 +129,9 @@ impl FleetSettings {
         format!("{self:?}")
     }
 }
+
+/// Nothing, or several chunks of page checksums.
+const LARGE: [u32; 24] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 600, 600, 1200, 1200, 2000];
+/// Pages so large that some of them fill a slot.
+const LARGEST_PPM: u32 = 10_000;

@@ -332,7 +332,8 @@ fn checkpoint(database: &mut Database, mode: CheckpointMode, draw: &mut Random) 
     Checkpointed { busy, frames: count(files.log.frames().len()), backfilled: count(files.backfilled) }
 }
 
-fn sums(database: &Database, versions: impl Iterator<Item = page::Version>) -> PageSums {
+/// The page checksums of an image.
+pub fn sums(database: &Database, versions: impl Iterator<Item = page::Version>) -> PageSums {
     let versions: Vec<page::Version> = versions.collect();
     let mut sums = PageSums::unknown(u32::try_from(versions.len()).expect("page numbers are u32"));
     for (number, version) in (1..).zip(versions) {

@@ -35,6 +35,8 @@ pub struct Watch {
     /// Page bytes of the slot under way.
     slot_bytes: u64,
     stops: bool,
+    /// It said that the place is of a newer version.
+    too_new: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +57,11 @@ impl Watch {
     /// An end was asked for: intervals count no more.
     pub fn stops(&mut self) {
         self.stops = true;
+    }
+
+    /// It said that the place is of a newer version: nothing may be written there.
+    pub fn is_too_new(&mut self) {
+        self.too_new = true;
     }
 
     /// A job is asked of the source.
@@ -112,6 +119,10 @@ impl Watch {
             }
             _ => Kind::Other,
         };
+        if self.too_new {
+            let message = format!("{request:?} to a place of a newer version");
+            return Err(Violation::new(34, message));
+        }
         if let Kind::Write(key) = &kind {
             self.builds_on_fresh(settings, now)?;
             self.paused_enough(key, now.mono)?;
@@ -147,6 +158,11 @@ impl Watch {
             }
             (Err(StoreError::Refused), Kind::Write(_)) => {
                 self.unproven = Some(asked.at);
+                return Ok(());
+            }
+            // A place without a folder.
+            (Err(StoreError::Missing), Kind::List) => {
+                self.saw(asked.at);
                 return Ok(());
             }
             (Err(StoreError::Refused | StoreError::Missing | StoreError::Conflict), _) => return Ok(()),

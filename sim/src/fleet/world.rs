@@ -10,7 +10,7 @@ use crate::outcome::{Outcome, Violation, panic_text};
 use crate::world::Options;
 use engine::mutants::{Mutant, mutated, set_mutant};
 use engine::replicate::{Event, Hint, TakeOver};
-use engine::types::{Instant, LockByte};
+use engine::types::{Instant, LockByte, Txid};
 use io_sim::clock::SimClock;
 use io_sim::events::Queue;
 use io_sim::faults::NetworkFaults;
@@ -18,17 +18,22 @@ use io_sim::network::{Answered, ClientId, Network};
 use io_sim::random::{Random, Stream};
 use io_sim::s3::SimS3;
 use io_sim::trace::Trace;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 mod applications;
+mod compaction;
 mod converge;
 mod daemons;
 mod finale;
 mod heed;
+mod hosts;
 mod jobs;
+mod meddlers;
 mod operators;
+
+pub(crate) use meddlers::Undo;
 
 /// Runs a plan in a fresh world.
 pub fn run(plan: &FleetPlan, settings: &FleetSettings, options: Options) -> Outcome {
@@ -70,6 +75,8 @@ struct World<'a> {
     coverage: Coverage,
     /// Changes of the store that were looked at.
     changes_seen: usize,
+    /// The newest content of each object, where the store may take another one over it.
+    written: BTreeMap<String, String>,
     /// Events and commands of lives that are over.
     happened: u64,
     /// What applications do.
@@ -92,6 +99,8 @@ struct Machine {
     paused_until: Instant,
     /// What came meanwhile.
     held: VecDeque<Turn>,
+    /// Its local state can neither be read nor written until then.
+    state_fails_until: Instant,
     /// So late its timers come.
     slack: Duration,
     /// An orderly end was asked for; so long it stays down after it.
@@ -108,6 +117,12 @@ enum Due {
     Recreate(usize),
     /// An application commits, so many times more, so many microseconds apart.
     Commit { place: usize, machine: usize, left: u32, gap_us: u64 },
+    /// Something is done while nobody follows the database of a place.
+    Work(usize, hosts::Work),
+    /// The newest slots of a place are compacted and deleted.
+    Free(usize, Txid),
+    /// What somebody did to a place is undone.
+    Undo(usize),
     /// Something happens to a life, if it still is that one.
     Of(usize, u32, Turn),
 }
@@ -121,6 +136,10 @@ enum Turn {
     /// A job was done a while ago.
     Answer(Box<Event>),
     Receive(Box<Answered>),
+    /// Somebody ends it.
+    Stop(usize),
+    /// A request leaves that was held back.
+    Submit(Box<compaction::Delayed>),
 }
 
 type Checked = Result<(), Violation>;
@@ -131,7 +150,7 @@ const HAPPENED_MAX: u64 = 40_000_000;
 impl<'a> World<'a> {
     fn new(seed: u64, settings: &'a FleetSettings, clock: &'a SimClock, trace: &'a Trace) -> World<'a> {
         let store = SimS3::new(&clock.machine(), trace);
-        store.set_ignores_conditions(mutated(Mutant::UnconditionalPut));
+        store.set_ignores_conditions(settings.unconditional || mutated(Mutant::UnconditionalPut));
         let mut network = Network::new(seed, &store, trace);
         network.set_faults(settings.faults.network);
         let draw = |index| Random::indexed(seed, Stream::Fleet, index);
@@ -148,6 +167,7 @@ impl<'a> World<'a> {
             chaos: true,
             coverage: Coverage::default(),
             changes_seen: 0,
+            written: BTreeMap::new(),
             happened: 0,
             work: draw(3),
             faults: draw(4),
@@ -230,6 +250,9 @@ impl<'a> World<'a> {
             Due::Start(machine) => self.start_daemon(machine),
             Due::Add(machine, place) => self.add_again(machine, place),
             Due::Recreate(place) => self.recreated(place),
+            Due::Work(place, work) => self.work_at(place, work),
+            Due::Free(place, claim) => self.free(place, claim),
+            Due::Undo(place) => self.undo(place),
             Due::Commit { place, machine, left, gap_us } => {
                 self.commit(place, machine);
                 if let Some(left) = left.checked_sub(1).filter(|left| *left > 0) {
@@ -270,6 +293,7 @@ impl Machine {
             lives: 0,
             paused_until: Instant::default(),
             held: VecDeque::new(),
+            state_fails_until: Instant::default(),
             slack: Duration::ZERO,
             ending: None,
         }

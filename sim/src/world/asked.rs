@@ -18,6 +18,8 @@ pub struct Asked {
     pub lists: u64,
     /// Reads, of whatever kind.
     pub reads: u64,
+    /// Of these, downloads of whole objects for their page checksums.
+    pub digests: u64,
     /// Deletes.
     pub deletes: u64,
     /// Of all these, answered by no success.
@@ -37,6 +39,7 @@ impl Asked {
             _ => &mut self.reads,
         };
         *counter += 1;
+        self.digests += u64::from(matches!(request, StoreRequest::Digest { .. }));
     }
 
     /// All of them.
@@ -52,6 +55,7 @@ impl Asked {
         self.ends += other.ends;
         self.lists += other.lists;
         self.reads += other.reads;
+        self.digests += other.digests;
         self.deletes += other.deletes;
         self.failed += other.failed;
     }

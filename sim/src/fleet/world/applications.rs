@@ -1,6 +1,7 @@
 //! What applications do: commit, checkpoint, close.
 
 use super::*;
+use engine::types::PageSize;
 
 impl World<'_> {
     /// A new place, whose database the first machine follows from the next start on.
@@ -8,7 +9,13 @@ impl World<'_> {
         let number = self.places.len();
         let work = &mut self.work;
         let (page_size, pages) = (FleetSettings::page_size(work), 1 + work.below(PAGES_MAX) as u32);
-        let database = Database::new(number as u64, 1, page_size, pages, work.ppm(HALF));
+        let (page_size, pages) = match self.settings.large {
+            large if large > 0 && number == 0 => (PageSize::new(512).expect("the smallest"), large),
+            _ if page_size.into_inner() == 65_536 => (page_size, pages + 80),
+            _ => (page_size, pages),
+        };
+        let births = !work.ppm(NO_BIRTHS_PPM);
+        let database = Database::new(number as u64, 1, page_size, pages, work.ppm(HALF), births);
         let place = PlaceModel::new(number as u64, database, self.settings.take_over, &self.store);
         self.places.push(place);
         number
@@ -122,6 +129,8 @@ impl World<'_> {
     }
 }
 
+/// Of a million databases, those on file systems that do not tell when a file was made.
+const NO_BIRTHS_PPM: u32 = 50_000;
 /// Pages of a new database, and of a growth.
 const PAGES_MAX: u64 = 40;
 const HALF: u32 = 500_000;

@@ -10,8 +10,10 @@ impl World<'_> {
         self.network.set_outage_until(Instant::default());
         for machine in &mut self.machines {
             machine.paused_until = Instant::default();
+            machine.state_fails_until = Instant::default();
             machine.ending = machine.ending.map(|_| Duration::ZERO);
         }
+        self.mend()?;
         // A commit may wait for its interval, and two machines learn of each other by turns.
         let interval = self.settings.max_interval;
         let end = self.clock.mono().after(CONVERGE + 4 * interval);
@@ -19,7 +21,7 @@ impl World<'_> {
         for second in 0.. {
             self.all_are_followed()?;
             if second % nudge_seconds == 0 {
-                self.nudge();
+                self.nudge(second / nudge_seconds);
             }
             if second % nudge_seconds == nudge_seconds - 1 {
                 self.permit_where_all_are_fenced()?;
@@ -35,6 +37,21 @@ impl World<'_> {
             }
         }
         unreachable!("ends within {CONVERGE:?}")
+    }
+
+    /// What others did is undone as far as that can be, and daemons look at their places anew.
+    fn mend(&mut self) -> Checked {
+        for place in 0..self.places.len() {
+            self.places[place].copies.iter_mut().for_each(|copy| copy.refused = None);
+            self.undo(place)?;
+            for machine in 0..MACHINES {
+                let living = self.machines[machine].life.is_some() && self.places[place].harm.any;
+                if let Some(seat) = self.places[place].copies[machine].seat.filter(|_| living) {
+                    self.stop_seat(machine, seat)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn all_are_followed(&mut self) -> Checked {
@@ -55,8 +72,12 @@ impl World<'_> {
     }
 
     /// Who was overtaken while idle learns of it with the next commit.
-    fn nudge(&mut self) {
+    fn nudge(&mut self, round: u64) {
         for place in 0..self.places.len() {
+            // Who takes over what is damaged reads it three times first: an owner that writes meanwhile is always faster.
+            if self.places[place].harm.rotted && !round.is_multiple_of(3) {
+                continue;
+            }
             let copies = &self.places[place].copies;
             if copies.iter().all(|copy| copy.wanted) {
                 let going: Vec<usize> = (0..MACHINES).filter(|m| !copies[*m].fenced).collect();

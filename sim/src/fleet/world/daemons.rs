@@ -6,7 +6,7 @@ use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
 use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, StoreRequest};
-use engine::store::StoreError;
+use engine::store::{Condition, StoreError};
 use engine::types::NodeId;
 
 impl World<'_> {
@@ -58,7 +58,7 @@ impl World<'_> {
         DatabaseConfig {
             place: self.places[place].place.clone(),
             layout: Layout::S3,
-            modified_is: ModifiedIs::StoreTime,
+            modified_is: if settings.folders { ModifiedIs::HeaderTime } else { ModifiedIs::StoreTime },
             node,
             database: DatabaseId::from_random(database),
             host: format!("machine {machine}"),
@@ -66,11 +66,11 @@ impl World<'_> {
             max_interval: settings.max_interval,
             max_changes: settings.max_changes,
             min_interval: settings.min_interval,
-            enter_wal_mode: true,
+            enter_wal_mode: settings.enter_wal_mode,
             checkpoint_pages: settings.checkpoint_pages,
             max_wal_bytes: settings.wal_bytes_max,
             memory_bytes_max: settings.memory_bytes,
-            conditional_writes: true,
+            conditional_writes: !settings.unconditional,
             take_over,
             l0_retention: settings.l0_retention,
             list_interval: DAY,
@@ -182,8 +182,19 @@ impl World<'_> {
         let settings = self.settings;
         let now = self.machines[machine].clock.now();
         let seat = self.seat(machine, number);
+        let withdraws = matches!(request, StoreRequest::DeleteIfMatch { .. });
         seat.asked.count(&request);
+        if matches!(&request, StoreRequest::Put { condition: Condition::IfAbsent, key, .. } if key.ends_with("json"))
+        {
+            self.comes_before_the_claim(machine, number)?;
+        }
+        let seat = self.seat(machine, number);
         seat.watch.request(settings, now, id, &request)?;
+        if withdraws {
+            self.coverage.reached(Reached::ClaimWithdrawn);
+        }
+        let seat = self.machines[machine].life.as_mut().expect("it asks").seats.get_mut(number);
+        let seat = seat.expect("a seat's request");
         let source = &seat.source;
         let (transfer, next) = Transfer::start(
             id,
@@ -205,10 +216,11 @@ impl World<'_> {
     ) -> Checked {
         match next {
             Next::Send(request) => {
-                let now = self.clock.mono();
-                let client = self.life(machine).client;
-                let id = self.network.submit(now, client, request);
-                self.life(machine).transfers.insert(id, (number, transfer));
+                if self.holds_back(machine, number, &request) {
+                    self.submit_later(machine, (number, transfer, request));
+                } else {
+                    self.submit(machine, number, transfer, request);
+                }
                 Ok(())
             }
             Next::Encode => {
@@ -220,13 +232,35 @@ impl World<'_> {
         }
     }
 
+    pub(super) fn submit(
+        &mut self,
+        machine: usize,
+        number: usize,
+        transfer: Transfer<crate::fleet::source::Stager>,
+        request: io_sim::s3::Request,
+    ) {
+        let now = self.clock.mono();
+        let client = self.life(machine).client;
+        let id = self.network.submit(now, client, request);
+        self.life(machine).transfers.insert(id, (number, transfer));
+    }
+
     fn answered(
         &mut self,
         machine: usize,
         number: usize,
         id: RequestId,
-        result: Result<StoreAnswer, StoreError>,
+        mut result: Result<StoreAnswer, StoreError>,
     ) -> Checked {
+        if self.settings.folders
+            && matches!(&result, Ok(StoreAnswer::Listed { objects, .. }) if objects.is_empty())
+        {
+            let place = self.seat(machine, number).place;
+            if self.store.peek_below(&self.places[place].place.prefix()).is_empty() {
+                result = Err(StoreError::Missing);
+                self.coverage.reached(Reached::NoFolder);
+            }
+        }
         let now = self.machines[machine].clock.now();
         let seat = self.seat(machine, number);
         let succeeded = !matches!(result, Err(_) | Ok(StoreAnswer::Unreadable(_)));
@@ -260,7 +294,10 @@ impl World<'_> {
     }
 
     pub(super) fn plan_turn(&mut self, machine: usize, turn: Turn) {
-        let after = Duration::from_micros(self.delays.below(DISPATCH_US_MAX));
+        let waits = matches!(turn, Turn::Job(_) | Turn::Save(_)) && self.chaos;
+        let slow = waits && self.delays.ppm(self.settings.slow_jobs_ppm);
+        let after_max = if slow { SLOW_US_MAX } else { DISPATCH_US_MAX };
+        let after = Duration::from_micros(self.delays.below(after_max));
         self.plan_turn_after(machine, after, turn);
     }
 
@@ -272,6 +309,8 @@ impl World<'_> {
 
 /// How long a job waits for a thread.
 const DISPATCH_US_MAX: u64 = 400;
+/// And where all of them are busy.
+const SLOW_US_MAX: u64 = 3_000_000;
 /// Answers that a database may wait for.
 const AWAITED_MAX: usize = 8;
 const HALF: u32 = 500_000;

@@ -1,6 +1,7 @@
 //! After everything has converged and no fault strikes any more: what must be exact then.
 
 use super::*;
+use crate::fleet::mischief::Damage;
 use crate::oracle::idle;
 use crate::oracle::restart::Promise;
 use crate::oracle::restore::Snapshot;
@@ -27,9 +28,13 @@ impl World<'_> {
         let stride = slots.len().div_ceil(RESTORES_MAX).max(1);
         let sampled = slots.into_iter().step_by(stride).map(Target::Txid);
         for target in sampled.chain([Target::Latest]) {
-            let (txid, database) = snapshot.restore(target)?;
-            let content = self.image_of(place, &database)?.digest();
+            let (txid, database) = match snapshot.restore(target) {
+                // Property 21: what needs the damaged object is an error.
+                Err(_) if model.harm.rotted => continue,
+                restored => restored?,
+            };
             let wanted = if target == Target::Latest { newest } else { txid };
+            let content = self.image_of(place, wanted, &database)?.digest();
             if model.mirror.contents.get(&wanted) != Some(&content) || txid < wanted {
                 let message =
                     format!("{target:?} of place {place} restores to something else than announced");
@@ -40,12 +45,18 @@ impl World<'_> {
     }
 
     /// The versions of the pages of a restored database.
-    fn image_of(&self, place: usize, database: &[u8]) -> Result<super::super::image::Image, Violation> {
-        let owner = self.owner(place);
-        let copy = self.places[place].copies[owner].database.as_ref().expect("an owner's");
-        let page_bytes = copy.page_size().into_inner() as usize;
+    fn image_of(
+        &self,
+        place: usize,
+        txid: Txid,
+        database: &[u8],
+    ) -> Result<super::super::image::Image, Violation> {
+        // A point that was never folded has the newest one's.
+        let sizes = &self.places[place].mirror.page_bytes;
+        let page_bytes = sizes.get(&txid).or(sizes.values().next_back()).copied().expect("converged");
+        let number = place as u64;
         let pages = database.chunks(page_bytes).zip(1..);
-        let versions = pages.map(|(page, pgno)| super::super::page::version(copy.place, pgno, page));
+        let versions = pages.map(|(page, pgno)| super::super::page::version(number, pgno, page));
         let versions: Option<Vec<u64>> = versions.collect();
         let wrong = || Violation::new(1, format!("a restore of place {place} has a page that nobody wrote"));
         versions.map(super::super::image::Image::new).ok_or_else(wrong)
@@ -55,6 +66,10 @@ impl World<'_> {
     pub(super) fn finale(&mut self) -> Checked {
         for place in 0..self.places.len() {
             let model = &self.places[place];
+            // Each visit of others may make a daemon look at all of it anew.
+            if model.harm.any {
+                continue;
+            }
             let copies = (0..MACHINES).map(|m| &model.copies[m]);
             let starts: u64 = copies.clone().map(|copy| copy.starts).sum();
             let mut asked = self.asked(place, 0);
@@ -65,7 +80,8 @@ impl World<'_> {
         }
         self.nobody_starves()?;
         self.idle_days()?;
-        self.restarts()
+        self.restarts()?;
+        self.restored_restart()
     }
 
     /// Everything that this machine's lives asked of a place.
@@ -149,7 +165,46 @@ impl World<'_> {
                     return Err(Violation::new(29, message));
                 }
                 let seat = self.places[place].copies[0].seat.expect("followed");
+                if self.places[place].harm.rotted {
+                    continue;
+                }
                 promise.check(&self.seat(0, seat).asked)?;
+            }
+            self.coverage.reached(Reached::FreeRestart);
+        }
+        Ok(())
+    }
+
+    /// Property 32 after a restore: what its record proves is neither downloaded nor sent again, also when nothing else is
+    /// known of the pages and something was committed since.
+    fn restored_restart(&mut self) -> Checked {
+        self.stop_daemon(0, STAYS_DOWN)?;
+        self.pass(Duration::from_secs(3))?;
+        let mut restored = Vec::new();
+        for place in 0..self.places.len() {
+            let model = &mut self.places[place];
+            let tells = model.copies[0].database.as_ref().is_some_and(|database| database.tells_births());
+            if usize::from(model.copies[0].fenced) != 0 || !tells || model.harm.rotted {
+                continue;
+            }
+            if self.restore_over(place, 0, false) {
+                self.places[place].copies[0].saved.damage(Damage::Gone);
+                self.commit(place, 0);
+                restored.push(place);
+            }
+        }
+        self.start_daemon(0)?;
+        self.pass(self.settings.max_interval.max(self.settings.min_interval) + SLACK)?;
+        for place in restored {
+            let seat = self.places[place].copies[0].seat.filter(|_| self.follows_quietly(place, 0));
+            let Some(seat) = seat.filter(|_| self.places[place].is_stored(0)) else {
+                let message = format!("place {place} is not in the store after a restore and a start");
+                return Err(Violation::new(29, message));
+            };
+            let asked = self.seat(0, seat).asked;
+            if asked.digests > 0 || asked.puts + asked.stages > 1 {
+                let message = format!("after a restore and a commit place {place} asked for {asked:?}");
+                return Err(Violation::new(32, message));
             }
             self.coverage.reached(Reached::FreeRestart);
         }
@@ -157,6 +212,8 @@ impl World<'_> {
     }
 }
 
+/// Until it is started again.
+const STAYS_DOWN: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Places that are restored at the end, spread over all.
 const PLACES_MAX: usize = 12;
 /// Announced slots of a place that are restored.

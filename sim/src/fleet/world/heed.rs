@@ -3,6 +3,7 @@
 use super::*;
 use crate::oracle::stop;
 use engine::replicate::{HealReason, Notice, Status};
+use engine::store::ETag;
 use engine::types::Txid;
 use io_sim::s3::ChangeKind;
 
@@ -47,6 +48,14 @@ impl World<'_> {
             }
             Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
             Notice::Healed { reason, .. } => self.healed(reason),
+            Notice::TooNew { .. } => {
+                seat.troubles += 1;
+                seat.watch.is_too_new();
+                if !self.places[place].was_newer {
+                    return Err(Violation::new(34, "a manifest that nobody wrote is said to be newer"));
+                }
+                self.coverage.reached(Reached::TooNew);
+            }
             Notice::Stopped { complete, .. } => self.stopped(machine, number, complete)?,
             _ => {}
         }
@@ -60,6 +69,7 @@ impl World<'_> {
             HealReason::Adopted => Reached::Adopted,
             HealReason::Replaced => Reached::Replaced,
             HealReason::HeadLost => Reached::HeadLost,
+            HealReason::Overwritten => Reached::Overwritten,
             _ => return,
         };
         self.coverage.reached(reached);
@@ -81,22 +91,35 @@ impl World<'_> {
         stop::check(asked, complete, states, fenced, troubles)
     }
 
+    /// What was done by somebody who is no writer.
+    pub(super) fn skip_changes(&mut self) {
+        self.changes_seen += self.store.changes_from(self.changes_seen).len();
+    }
+
     /// Properties 2, 6 and 34: what happened to keys since the last time.
     pub(super) fn check_changes(&mut self) -> Checked {
         let changes = self.store.changes_from(self.changes_seen);
         self.changes_seen += changes.len();
         for change in changes {
+            if self.settings.unconditional && change.kind == ChangeKind::Created {
+                self.written.insert(change.key.clone(), content(&change.etag));
+            }
             let parts = change.key.strip_prefix("fleet/").and_then(|rest| rest.split_once('/'));
             let Some((number, name)) = parts else { continue };
             let place = &mut self.places[number.parse::<usize>().expect("a place's number")];
             if name == "manifest.json" {
                 place.claimed.look(&self.store, &place.place)?;
-            } else if change.kind == ChangeKind::Replaced {
+            } else if change.kind == ChangeKind::Replaced
+                // Where nothing is refused the same bytes may be put down again.
+                && self.written.get(&change.key).is_none_or(|before| *before != content(&change.etag))
+            {
                 return Err(Violation::new(6, format!("{} was written over", change.key)));
             } else if change.kind == ChangeKind::Deleted {
                 // A claim that came too late is taken away again before it counts.
-                let counts =
-                    slot(name).is_none_or(|txid| place.mirror.txid().is_some_and(|newest| txid <= newest));
+                let newest = place.mirror.txid();
+                let counts = slot(name).is_none_or(|txid| {
+                    newest.is_some_and(|newest| txid <= newest) && !place.freed.contains(&txid)
+                });
                 if counts {
                     return Err(Violation::new(8, format!("{} was deleted", change.key)));
                 }
@@ -104,6 +127,11 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// What a version's name says of its bytes.
+fn content(etag: &ETag) -> String {
+    etag.as_str().split('-').next().unwrap_or_default().to_owned()
 }
 
 /// The slot that a name of level 0 is of.

@@ -14,22 +14,32 @@ impl World<'_> {
                 self.hand(machine, Event::Poked(id, hint))
             }
             Turn::Answer(event) => self.hand(machine, *event),
+            Turn::Stop(seat) => self.stop_seat(machine, seat),
+            Turn::Submit(delayed) => {
+                let (number, transfer, request) = *delayed;
+                self.submit(machine, number, transfer, request);
+                Ok(())
+            }
             Turn::Receive(answered) => self.receive(machine, *answered),
         }
     }
 
     fn job(&mut self, machine: usize, number: usize) -> Checked {
         let fault = self.source_fault();
+        let refused = self.seat(machine, number).jobs.first().map(|(_, job)| job.clone());
+        let refused = refused.and_then(|job| self.refused(machine, number, &job));
+        let fault = refused.or(fault);
         let seat = self.machines[machine].life.as_mut().expect("its turn").seats.get_mut(number);
         let seat = seat.expect("a seat's turn");
         let (id, job) = seat.jobs.take().expect("a planned job");
         let name = job_name(&job);
         let is_close = matches!(job, SourceJob::Close);
         let database = self.places[seat.place].copies[machine].database.as_mut().expect("it is followed");
-        let result = match fault.filter(|_| !is_close) {
+        let mut result = match fault.filter(|_| !is_close) {
             Some(error) => Err(error),
             None => seat.source.run(database, job, &mut self.pages),
         };
+        let place = seat.place;
         seat.troubles += u64::from(result.is_err());
         let (plans, failed) = (seat.jobs.plan_next(), u64::from(result.is_err()));
         let numbers =
@@ -41,6 +51,9 @@ impl World<'_> {
             // Answers come in the order of the jobs.
             let after = late.unwrap_or_default() + Duration::from_micros(1 + self.delays.below(400));
             self.plan_turn_after(machine, after, Turn::Job(number));
+        }
+        if let Ok(answer) = &mut result {
+            self.enters_wal(machine, place, answer);
         }
         let event = Event::Source(id, result);
         match late {
@@ -65,9 +78,11 @@ impl World<'_> {
     }
 
     fn save(&mut self, machine: usize, number: usize) -> Checked {
-        let fails = self.chaos && self.faults.ppm(self.settings.state_fault_ppm);
+        let fails = self.clock.mono() < self.machines[machine].state_fails_until
+            || self.chaos && self.faults.ppm(self.settings.state_fault_ppm);
+        let (id, job) = self.seat(machine, number).saves.take().expect("a planned save");
+        let fails = fails || self.loses_record(machine, number, &job);
         let seat = self.seat(machine, number);
-        let (id, job) = seat.saves.take().expect("a planned save");
         let (place, plans) = (seat.place, seat.saves.plan_next());
         seat.troubles += u64::from(fails);
         if plans {
@@ -84,6 +99,19 @@ impl World<'_> {
         let numbers = [("machine", machine as u64), ("seat", number as u64), ("failed", fails.into())];
         self.trace.record("state", "", &numbers, &[]);
         self.hand(machine, Event::State(id, result))
+    }
+
+    /// The disk is full just when a loss is to be remembered; at times somebody ends the daemon then.
+    fn loses_record(&mut self, machine: usize, number: usize, job: &StateJob) -> bool {
+        let is_record = matches!(job, StateJob::Save(change) if change.fenced_by.is_some());
+        if !is_record || !self.chaos || self.settings.mischief_ppm == 0 || self.faults.ppm(HALF) {
+            return false;
+        }
+        if self.faults.ppm(HALF) {
+            self.plan_turn_after(machine, Duration::from_millis(30), Turn::Stop(number));
+        }
+        self.coverage.reached(Reached::LossNotSaved);
+        true
     }
 
     pub(super) fn save_now(&mut self, machine: usize, place: usize, job: StateJob) {
@@ -114,5 +142,6 @@ fn job_name(job: &SourceJob) -> &'static str {
     }
 }
 
+const HALF: u32 = 500_000;
 /// Things happen between a job's end and its answer in so many of a million.
 const ANSWERED_LATE_PPM: u32 = 100_000;

@@ -1,6 +1,8 @@
 //! The deeds of a plan.
 
+use super::hosts::Work;
 use super::*;
+use crate::fleet::mischief::Meddling;
 
 impl World<'_> {
     pub(super) fn perform(&mut self, deed: Deed) -> Checked {
@@ -54,6 +56,30 @@ impl World<'_> {
                 self.machines[machine(m)].clock.set_wall_drift_ppm(if fast { ppm } else { -ppm });
             }
             Deed::StartSecond { database, commits } => return self.start_second(place(database), commits),
+            Deed::Refuse { database, why, ms: length, restarts } => {
+                self.refuse(place(database), why, ms(length));
+                if restarts {
+                    return self.stop_one(place(database), ms(length / 3));
+                }
+            }
+            Deed::FailState { machine: m, ms: length } => self.fail_state(machine(m), ms(length)),
+            Deed::DamageState { database, how } => self.damage_state(place(database), how),
+            Deed::RestoreOver { database, earlier, commits } => {
+                return self.while_stopped(place(database), Work::Restore { earlier, commits });
+            }
+            Deed::Meddle { database, with, restarts } => {
+                return self.meddles(place(database), with, restarts);
+            }
+            Deed::AddTo { manifest, races, ms: length, refused } => {
+                return self.add_to(manifest, (races, ms(length)), refused);
+            }
+            Deed::TakeDamaged { database, which, bit, identical } => {
+                let (place, commits) = (place(database), u32::from(!identical));
+                self.meddle(place, Meddling::Rot { which, bit })?;
+                let take_over = if identical { TakeOver::IfIdentical } else { TakeOver::Always };
+                return self.start_second_with(place, commits, take_over);
+            }
+            Deed::Race { database } => return self.race(place(database)),
             Deed::SecondBurst { database, commits, gap_us } => {
                 // Where there is one at all.
                 let with_second = |p: &usize| self.places[*p].copies[1].database.is_some();
@@ -112,7 +138,7 @@ impl World<'_> {
         self.hand(machine, Event::StopRequested(id))
     }
 
-    fn stop_one(&mut self, place: usize, down: Duration) -> Checked {
+    pub(super) fn stop_one(&mut self, place: usize, down: Duration) -> Checked {
         let Some(number) = self.places[place].copies[0].seat.filter(|_| self.machines[0].life.is_some())
         else {
             return Ok(());
@@ -124,16 +150,18 @@ impl World<'_> {
 
     /// Where its end is not over, yet, it is tried again.
     pub(super) fn add_again(&mut self, machine: usize, place: usize) -> Checked {
-        let copy = &self.places[place].copies[machine];
-        let ends = copy.seat.is_some_and(|seat| {
-            let life = self.machines[machine].life.as_ref();
-            life.is_some_and(|life| life.seats[seat].stop_asked.is_some())
-        });
-        if ends {
+        if self.is_ending(machine, place) {
             self.plan(Duration::from_secs(1), Due::Add(machine, place));
             return Ok(());
         }
         self.add(machine, place)
+    }
+
+    pub(super) fn is_ending(&self, machine: usize, place: usize) -> bool {
+        self.places[place].copies[machine].seat.is_some_and(|seat| {
+            let life = self.machines[machine].life.as_ref();
+            life.is_some_and(|life| life.seats[seat].stop_asked.is_some())
+        })
     }
 
     fn delete(&mut self, place: usize, after: Duration) {
@@ -145,11 +173,12 @@ impl World<'_> {
 
     pub(super) fn recreated(&mut self, place: usize) -> Checked {
         let pages = 1 + self.work.below(20) as u32;
+        let page_size = self.work.ppm(OTHER_SIZE_PPM).then(|| FleetSettings::page_size(&mut self.work));
         let model = &mut self.places[place];
         let Some(database) = model.copies[0].database.as_mut().filter(|d| d.files.is_none()) else {
             return Ok(());
         };
-        database.recreate(pages);
+        database.recreate(pages, page_size);
         model.committed(0);
         self.coverage.reached(Reached::Recreated);
         self.hint(place, 0, Hint::Database);
@@ -167,7 +196,7 @@ impl World<'_> {
     }
 
     /// The monotonic clocks stand still.
-    fn sleep(&mut self, length: u64) {
+    pub(super) fn sleep(&mut self, length: u64) {
         let by = i64::try_from(length).expect("days");
         self.machines.iter().for_each(|machine| machine.clock.jump_wall_ms(by));
         self.store.clock().jump_wall_ms(by);
@@ -177,12 +206,25 @@ impl World<'_> {
     fn start_second(&mut self, place: usize, commits: u32) -> Checked {
         let modes = [TakeOver::Never, TakeOver::IfIdentical, TakeOver::Always, TakeOver::Always];
         let take_over = *self.work.pick(&modes);
+        self.start_second_with(place, commits, take_over)
+    }
+
+    pub(super) fn start_second_with(&mut self, place: usize, commits: u32, take_over: TakeOver) -> Checked {
         let clones = self.settings.clones_state;
-        if self.places[place].copies[0].fenced || !self.places[place].copy_to_second(take_over, clones) {
+        let harm = self.places[place].harm;
+        if harm.lost
+            || harm.rewritten
+            || self.places[place].copies[0].fenced
+            || !self.places[place].copy_to_second(take_over, clones)
+        {
             return Ok(());
         }
         if clones {
             self.coverage.reached(Reached::StateCopied);
+        }
+        if !clones && self.settings.mischief_ppm > 0 && self.work.ppm(HALF) {
+            let earlier = self.work.ppm(HALF / 2);
+            self.restore_over(place, 1, earlier);
         }
         for _ in 0..commits {
             self.commit(place, 1);
@@ -194,6 +236,10 @@ impl World<'_> {
         self.add(1, place)
     }
 }
+
+const HALF: u32 = 500_000;
+/// Of a million databases that are created anew so many may have another page size.
+const OTHER_SIZE_PPM: u32 = 200_000;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
