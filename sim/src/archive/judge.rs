@@ -94,13 +94,17 @@ impl Judge {
         }
     }
 
-    /// Not promised: that a wrong time in the header of an object is noticed which is too large to be read for it.
+    /// Not promised: that a wrong time in the header of an object is noticed which is too large to be read for it; nor that an
+    /// index lies which is the only one left to tell.
     fn tells_times(&self) -> bool {
-        !self
-            .shelf
-            .items
-            .values()
-            .any(|item| item.is_damaged && item.bytes.len() > READ_FOR_ITS_HEADER_BYTES_MAX)
+        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        let lies = [Saying::Lying, Saying::Flipped, Saying::Outdated].contains(&self.saying);
+        !(is_damaged && lies)
+            && !self
+                .shelf
+                .items
+                .values()
+                .any(|item| item.is_damaged && item.bytes.len() > READ_FOR_ITS_HEADER_BYTES_MAX)
     }
 
     /// A state after `txid` that was sealed until `time`, and is a point but for damage.
