@@ -187,6 +187,8 @@ mutants! {
     RestorePageSizesMixed = "restore-page-sizes-mixed",
     /// Of objects without checksums of the database only the pages are read.
     RestoreUnprovenRead = "restore-unproven-read",
+    /// Of two objects whose headers contradict each other nobody asks which one is damaged.
+    RestoreAccusedBelieved = "restore-accused-believed",
     /// A slot that landed late, inside what was settled, counts.
     LateSlotCounts = "late-slot-counts",
     /// Behind a gap nobody looks for an image.

@@ -193,7 +193,9 @@ impl Restorer {
     /// # Errors
     /// The error, when neither is damaged or it was about something else.
     async fn exonerate(&self, survey: &mut Survey, error: &PlanError) -> Result<(), RestoreError> {
-        if let PlanError::Unlinked { left, right, .. } = error {
+        if let PlanError::Unlinked { left, right, .. } = error
+            && !mutated(Mutant::RestoreAccusedBelieved)
+        {
             let listed = [left, right].into_iter().filter_map(|key| survey.listing().get(*key));
             if let Some(Fault::Damaged(object, why)) = self.check(survey, listed.cloned().collect()).await {
                 (self.observer)(Event::Damaged { object, why: &why });
