@@ -201,6 +201,39 @@ fn head_of_ours_that_stays_damaged_is_replaced_by_a_full_image_on_top() {
 }
 
 #[test]
+fn damaged_head_at_a_number_that_we_sent_is_replaced_by_a_full_image_on_top() {
+    let mut world = world_of_slots(3);
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::Put { .. } | StoreRequest::Get { .. } => {
+            Fate::DoneBut(StoreError::Ambiguous("lost".into()))
+        }
+        _ => Fate::Answered,
+    });
+    world.commit(A, &[4]);
+    world.run_for(5 * SECOND);
+    assert_eq!(world.durable(A), 3);
+    let place = world.host(A).config.place.clone();
+    world.store.plant(&slot_key(&place, 4), vec![0; 50].into());
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.restart(|| true);
+    world.run_for(120 * SECOND);
+    assert_new_beginning(&world, 5);
+}
+
+#[test]
+fn log_that_began_anew_while_nobody_followed_is_told_as_the_reason() {
+    let mut world = world_of_slots(3);
+    let database = &mut world.hosts.get_mut(&A).unwrap().database;
+    database.commit(&[4], 10);
+    database.copy_log();
+    database.restart_log();
+    world.restart(|| true);
+    world.run_for(10 * SECOND);
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Healed { reason: HealReason::LogGone, .. })));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
 fn damaged_head_of_another_is_taken_over_only_by_who_may() {
     for (take_over, status) in [(TakeOver::Never, Status::Degraded), (TakeOver::Always, Status::Following)] {
         let mut world = world_of_slots(3);
@@ -265,6 +298,16 @@ fn damaged_manifest_beside_objects_is_told_and_passed_over() {
     world.run_for(20 * SECOND);
     assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
     assert_eq!((world.durable(A), world.status(A)), (4, Status::Following));
+}
+
+#[test]
+fn place_that_holds_a_damaged_manifest_alone_is_not_claimed() {
+    let mut world = World::empty();
+    world.store.plant("a/manifest.json", "{".into());
+    world.add(A, "a", FakeDatabase::new(1, 10), |_| {});
+    world.run_for(20 * SECOND);
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
+    assert!(!world.host(A).requests.iter().any(|(_, r)| matches!(r, StoreRequest::Put { .. })));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct FakeStore {
     pub(crate) ignores_conditions: bool,
     /// A bit of the byte here comes wrong, in the next read of a part of an object.
     pub(crate) misread: Option<usize>,
+    /// The same in the next read of a whole object.
+    pub(crate) misread_whole: Option<usize>,
     /// So many reads of a part of an object come wrong, each in another way.
     pub(crate) misreads: u8,
 }
@@ -74,7 +76,7 @@ impl FakeStore {
             }
             StoreRequest::Get { key, range } => {
                 let part = range.is_some();
-                let wrong = self.misread.take_if(|_| part);
+                let wrong = if part { self.misread.take() } else { self.misread_whole.take() };
                 let object = self.objects.get(key).cloned().ok_or(StoreError::Missing)?;
                 let all = object.bytes.len() as u64;
                 let range = range.clone().map_or(0..all, |r| r.start.min(all)..r.end.min(all));

@@ -109,6 +109,21 @@ fn header_that_was_misread_once_is_not_believed() {
 }
 
 #[test]
+fn manifest_that_was_misread_once_is_not_believed() {
+    for at in (0..100).step_by(3) {
+        let mut world = World::following();
+        world.forget_requests();
+        world.store.misread_whole = Some(at);
+        world.restart(|| false);
+        world.run_for(5 * SECOND);
+        assert_eq!(world.store.misread_whole, None, "it was read");
+        assert_eq!(world.status(A), Status::Following, "byte {at}");
+        assert!(!world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })), "byte {at}");
+        assert!(puts(&world).is_empty(), "byte {at}");
+    }
+}
+
+#[test]
 fn clock_far_behind_the_newest_slot_is_told_once_in_a_life() {
     for (back_s, times) in [(290, 0), (310, 1)] {
         let mut world = World::following();
@@ -163,6 +178,51 @@ fn answer_lost_with_the_process_is_adopted() {
     world.on_store = Box::new(|_, _| Fate::Answered);
     world.restart(|| false);
     world.run_for(5 * SECOND);
+    assert_eq!((world.durable(A), world.status(A)), (3, Status::Following));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn number_that_may_still_land_is_taken_although_nothing_changed() {
+    let mut world = World::following();
+    let before = world.host(A).database.committed();
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::Put { .. } | StoreRequest::Get { .. } => Fate::Fails(ambiguous()),
+        _ => Fate::Answered,
+    });
+    world.commit(A, &[3]);
+    world.run_for(2 * SECOND);
+    assert_eq!(world.durable(A), 2);
+    // The power fails: the commit is lost, and what was sent of it may be on its way.
+    world.hosts.get_mut(&A).unwrap().database.replace(before);
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.restart(|| false);
+    world.run_for(10 * SECOND);
+    assert_eq!((world.durable(A), world.status(A)), (3, Status::Following));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn object_that_could_not_be_read_once_is_not_called_damaged() {
+    let mut world = World::following();
+    world.on_store = Box::new(|_, r| match r {
+        StoreRequest::Put { .. } => Fate::DoneBut(ambiguous()),
+        StoreRequest::Get { .. } => Fate::Fails(StoreError::Retryable("down".into())),
+        _ => Fate::Answered,
+    });
+    world.commit(A, &[3]);
+    world.run_for(2 * SECOND);
+    let hashes = Cell::new(0);
+    world.on_store = Box::new(move |_, r| match r {
+        StoreRequest::Hash { .. } if hashes.replace(1) == 0 => Fate::Fails(StoreError::Fatal {
+            kind: Fatal::Unsupported,
+            message: "an object is damaged".into(),
+        }),
+        _ => Fate::Answered,
+    });
+    world.restart(|| false);
+    world.run_for(60 * SECOND);
+    assert!(!world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
     assert_eq!((world.durable(A), world.status(A)), (3, Status::Following));
     world.assert_store_equals_database(A);
 }
@@ -233,6 +293,50 @@ fn store_cannot_ask_for_a_pause_without_end() {
 }
 
 #[test]
+fn attempts_are_counted_in_what_is_told() {
+    let mut world = World::following();
+    all_puts(&mut world, Fate::Fails(StoreError::Retryable("down".into())));
+    world.commit(A, &[3]);
+    world.run_for(10 * SECOND);
+    let attempt = |(_, notice): &(_, Notice)| match notice {
+        Notice::Store { attempt, .. } => Some(*attempt),
+        _ => None,
+    };
+    let told: Vec<u32> = world.host(A).notices.iter().filter_map(attempt).collect();
+    assert!(told.len() > 3 && told.iter().copied().eq(1..=told.len() as u32), "{told:?}");
+}
+
+#[test]
+fn listing_that_fails_holds_up_no_slot_and_comes_again_soon() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 10), |config| config.list_interval = 600 * SECOND);
+    // So long that the store is asked for a listing, and down for listings alone.
+    let commits = |world: &mut World, count: u32| {
+        for _ in 0..count {
+            world.commit(A, &[3]);
+            world.run_for(10 * SECOND);
+        }
+    };
+    commits(&mut world, 55);
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::List { .. } => Fate::Fails(StoreError::Retryable("down".into())),
+        _ => Fate::Answered,
+    });
+    let before = world.durable(A);
+    world.forget_requests();
+    commits(&mut world, 12);
+    let listings = |world: &World| {
+        world.host(A).requests.iter().filter(|(_, r)| matches!(r, StoreRequest::List { .. })).count()
+    };
+    assert!(listings(&world) > 0, "it was tried");
+    assert!(world.durable(A) > before + 8, "{} slots", world.durable(A) - before);
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.forget_requests();
+    commits(&mut world, 6);
+    assert!(listings(&world) > 0, "it is tried again");
+}
+
+#[test]
 fn fleet_does_not_retry_in_step() {
     let mut world = World::empty();
     let denied = StoreError::Fatal { kind: Fatal::Denied, message: "wrong key".into() };
@@ -260,6 +364,21 @@ fn page_that_cannot_be_read_does_not_hammer_the_store() {
     assert!(jobs < 600, "{jobs} jobs in five minutes");
     world.on_source = Box::new(|_, _| None);
     world.run_for(60 * SECOND);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn log_that_cannot_be_read_for_a_second_is_tried_less_and_less_and_not_given_up() {
+    let mut world = World::following();
+    world.on_source = Box::new(|_, job| matches!(job, SourceJob::Look { .. }).then_some(SourceError::Busy));
+    world.forget_requests();
+    world.commit(A, &[3]);
+    world.run_for(SECOND);
+    let jobs = world.host(A).jobs.len();
+    assert!((5..10).contains(&jobs), "{jobs} jobs in a second");
+    world.on_source = Box::new(|_, _| None);
+    world.run_for(5 * SECOND);
+    assert!(!world.has_notice(A, |n| matches!(n, Notice::Source { .. })));
     world.assert_store_equals_database(A);
 }
 

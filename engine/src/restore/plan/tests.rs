@@ -151,6 +151,23 @@ fn the_exact_time_of_the_last_point_before_a_gap_is_answered() {
 }
 
 #[test]
+fn what_was_lost_before_a_full_image_is_a_gap() {
+    let mut world = World::of(&slots([1, 2, 3, 6, 7]));
+    world.full_images.insert(key(0, 6, 6));
+    assert_eq!(world.plan(at(60)).unwrap().txid(), txid(6));
+    assert!(matches!(world.plan(at(45)), Err(PlanError::Gap { .. })));
+}
+
+#[test]
+fn gap_behind_a_damaged_object_starts_with_it() {
+    let mut world = World::of(&slots([1, 2, 3, 5]));
+    world.damaged.insert(key(0, 3, 3));
+    let target = Target::Txid(txid(4));
+    let error = world.drive(&mut world.all_headers(), |l, k| super::plan(l, k, target)).0.unwrap_err();
+    insta::assert_snapshot!(error, @"TXID 0000000000000004 cannot be reached: 0000000000000003-0000000000000004 is missing; nearest point: 0000000000000002 before");
+}
+
+#[test]
 fn states_that_the_policy_let_go_are_no_gap() {
     let world = World::of(&[key(9, 1, 4), key(9, 1, 9), key(0, 6, 6)]);
     assert_eq!(world.plan(at(75)).unwrap().txid(), txid(4));
