@@ -17,6 +17,7 @@ compile_error!(
      CARGO_ENCODED_RUSTFLAGS) replaces it, even when it is empty: unset it."
 );
 
+mod answers;
 pub mod archive;
 pub mod coverage;
 #[cfg(all(feature = "madsim", madsim))]

@@ -4,6 +4,7 @@ use super::mischief::{At, Mischief};
 use super::traffic::{Kind, Traffic};
 use super::upload::SimUpload;
 use super::wire::Wire;
+use crate::answers;
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
@@ -11,7 +12,7 @@ use engine::types::Timestamp;
 use io_real::port::{Body, Listing, PutDone, Store, Upload};
 use io_sim::clock::SimClock;
 use io_sim::network::ClientId;
-use io_sim::s3::{Answer, Request, Response, Written};
+use io_sim::s3::{Answer, Request, Response};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -54,25 +55,11 @@ impl SimStore {
     ) -> Result<Listing, StoreError> {
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
         let request = Request::List { prefix, after, folders, keys_max: self.keys_max };
-        match self.ask(Kind::Read, request).await? {
-            Response::Listing(page) => {
-                Ok(Listing { objects: page.objects, folders: page.folders, next: page.next })
-            }
-            other => unreachable!("{other:?} to a listing"),
-        }
+        answers::listing(self.ask(Kind::Read, request).await)
     }
 
     async fn body(&self, request: Request) -> Result<Body, StoreError> {
-        match self.ask(Kind::Read, request).await? {
-            Response::Body(body) => Ok(Body {
-                bytes: body.bytes,
-                object_bytes: body.meta.size_bytes,
-                etag: body.meta.etag,
-                modified: body.meta.modified,
-                attributes: body.attributes,
-            }),
-            other => unreachable!("{other:?} to a read"),
-        }
+        answers::body(self.ask(Kind::Read, request).await)
     }
 
     /// Lists, and ends one after the other.
@@ -97,14 +84,6 @@ impl SimStore {
     }
 }
 
-/// What a write is to the driver.
-pub(super) fn done(answer: Answer) -> Result<PutDone, StoreError> {
-    match answer? {
-        Response::Written(Written { etag, store_time }) => Ok(PutDone { etag, store_time: Some(store_time) }),
-        other => unreachable!("{other:?} to a write"),
-    }
-}
-
 #[async_trait]
 impl Store for SimStore {
     async fn put(
@@ -121,7 +100,7 @@ impl Store for SimStore {
         if !matches!(answer, Err(StoreError::Ambiguous(_))) {
             self.traffic.is_clear(key);
         }
-        done(answer)
+        answers::done(answer)
     }
 
     async fn upload(&self, key: &str, attributes: &Attributes) -> Result<Box<dyn Upload>, StoreError> {

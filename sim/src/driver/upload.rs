@@ -1,7 +1,8 @@
 //! An upload in parts, as the port has it: numbers of parts count what was answered.
 
-use super::store::{SimStore, done};
+use super::store::SimStore;
 use super::traffic::Kind;
+use crate::answers::done;
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::store::{Condition, StoreError};

@@ -3,6 +3,7 @@
 //!
 //! The objects themselves stay as they are: what the daemons are promised does not change by it.
 
+use crate::answers;
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
@@ -42,27 +43,13 @@ impl Window {
     }
 
     async fn body(&self, request: Request) -> Result<Body, StoreError> {
-        match self.ask(request).await? {
-            Response::Body(body) => Ok(Body {
-                bytes: body.bytes,
-                object_bytes: body.meta.size_bytes,
-                etag: body.meta.etag,
-                modified: body.meta.modified,
-                attributes: body.attributes,
-            }),
-            response => unreachable!("{response:?}"),
-        }
+        answers::body(self.ask(request).await)
     }
 
     async fn page(&self, prefix: &str, after: Option<&str>, folders: bool) -> Result<Listing, StoreError> {
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
         let request = Request::List { prefix, after, folders, keys_max: self.list_keys_max };
-        match self.ask(request).await? {
-            Response::Listing(page) => {
-                Ok(Listing { objects: page.objects, folders: page.folders, next: page.next })
-            }
-            response => unreachable!("{response:?}"),
-        }
+        answers::listing(self.ask(request).await)
     }
 }
 
