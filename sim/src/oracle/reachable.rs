@@ -13,8 +13,14 @@ pub enum Base {
     Snapshot,
     /// Down to a full image in a slot, whose snapshot is not there.
     SlotOnly,
-    /// To a hole.
-    Nothing,
+    /// To this slot, which is not there, or not what it claims to be.
+    Nothing(Txid),
+}
+
+/// The newest slot that an object of the place leads to, announced or not.
+pub fn newest(store: &SimS3, place: &Place) -> Option<Txid> {
+    let objects = store.peek_below(&place.prefix()).into_keys();
+    objects.filter_map(|key| Some(ObjectKey::parse(Layout::S3, place.name_of(&key)?)?.max())).max()
 }
 
 /// What a restore of `txid`, which leads to the database checksum `after`, could begin with.
@@ -39,12 +45,12 @@ pub fn base(
         if counts && links(ObjectKey::snapshot(at)).is_some() {
             return Base::Snapshot;
         }
-        let Some(slot) = links(ObjectKey::slot(at)) else { return Base::Nothing };
+        let Some(slot) = links(ObjectKey::slot(at)) else { return Base::Nothing(at) };
         let Some(before) = slot.before else { return Base::SlotOnly };
         after = Some(before);
         match Txid::new(at.into_inner() - 1) {
             Ok(below) => at = below,
-            Err(_) => return Base::Nothing,
+            Err(_) => return Base::Nothing(at),
         }
     }
 }
