@@ -44,6 +44,8 @@ pub(super) struct Machine {
     pub(super) clock: SimClock,
     pub(super) trace: Trace,
     pub(super) stats: DiskStats,
+    /// How many reads of the files that had these names came with a wrong bit.
+    pub(super) misreads: BTreeMap<Box<str>, u64>,
     pub(super) faults: BTreeMap<Pid, DiskFaults>,
     pub(super) faults_default: DiskFaults,
     pub(super) crash_policy: CrashPolicy,
@@ -107,6 +109,7 @@ impl Machine {
             clock: clock.clone(),
             trace: trace.clone(),
             stats: DiskStats::default(),
+            misreads: BTreeMap::new(),
             faults: BTreeMap::new(),
             faults_default: DiskFaults::default(),
             crash_policy: CrashPolicy::default(),

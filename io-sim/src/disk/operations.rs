@@ -72,6 +72,8 @@ impl Machine {
         let count = self.inode(ino).read(offset, &mut buffer[..wanted]);
         if count > 0 && self.hit(pid, FaultKind::ReadFlip) {
             self.dice.of(FaultKind::ReadFlip as u32).flip_bit(&mut buffer[..count]);
+            let name = self.handles[&id].path.clone().unwrap_or_default();
+            *self.misreads.entry(name).or_default() += 1;
         }
         let numbers = [("pid", pid.0.into()), ("ino", ino), ("offset", offset)];
         self.trace.record("read", "", &numbers, &buffer[..count]);

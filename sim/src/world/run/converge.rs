@@ -81,7 +81,7 @@ impl World<'_> {
         // SQLite keeps no checksums of the local state: misread, it can cost a host its writer ids, and a host that does
         // not know itself refuses (docs/faults.md). What was announced must restore all the same.
         let lost = self.machines[0].lost_state || self.settings.operator.clones_state;
-        let misread = !lost && self.settings.faults.daemon_disk.read_flip_ppm > 0;
+        let misread = !lost && self.machines.iter().any(|machine| machine.state_misread() > 0);
         if active.is_empty() && misread && self.mirror.txid().is_some() {
             return Ok(true);
         }
