@@ -49,7 +49,8 @@ pub fn check(
         let top = newest(store, place);
         let is_lost = |txid: Txid| {
             let after = mirror.afters.get(&txid).copied();
-            matches!(base(store, place, lock_byte, txid, after), Base::Nothing(_))
+            // A full image in a slot is found by its snapshot where a later one covers both.
+            base(store, place, lock_byte, txid, after) != Base::Snapshot
         };
         let lost = [top.is_none_or(is_lost), is_lost(point)];
         store.rot(key, bit);
