@@ -2,6 +2,7 @@
 
 use crate::outcome::Violation;
 use bytes::Bytes;
+use engine::key::{Layout, ObjectKey, Place};
 use engine::types::Txid;
 use io_sim::s3::{ChangeKind, SimS3};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,12 @@ impl History {
     /// Whether somebody else deleted this object.
     pub fn was_deleted(&self, key: &str) -> bool {
         self.deleted.iter().any(|deleted| deleted == key)
+    }
+
+    /// The keys of what somebody else deleted, and of what rotted.
+    pub fn lost(&self, place: &Place) -> BTreeSet<String> {
+        let rotted = self.rotted.iter().map(|slot| place.object_key(Layout::S3, ObjectKey::slot(*slot)));
+        rotted.chain(self.deleted.iter().cloned()).collect()
     }
 
     /// Whether this slot ever rotted.

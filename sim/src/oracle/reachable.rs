@@ -5,6 +5,7 @@ use super::mirror::take_apart;
 use engine::key::{Layout, ObjectKey, Place};
 use engine::types::{Checksum, LockByte, Txid};
 use io_sim::s3::SimS3;
+use std::collections::BTreeSet;
 
 /// How far down from a slot everything is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +25,23 @@ pub fn newest(store: &SimS3, place: &Place) -> Option<Txid> {
 }
 
 /// What a restore of `txid`, which leads to the database checksum `after`, could begin with.
-pub fn base(
+pub fn base(store: &SimS3, place: &Place, lock_byte: LockByte, txid: Txid, after: Option<Checksum>) -> Base {
+    base_without(&BTreeSet::new(), store, place, lock_byte, txid, after)
+}
+
+/// The same for a reader for whom these objects are not what they are.
+pub fn base_without(
+    lost: &BTreeSet<String>,
     store: &SimS3,
     place: &Place,
     lock_byte: LockByte,
     txid: Txid,
     mut after: Option<Checksum>,
 ) -> Base {
-    let object = |key| store.peek(&place.object_key(Layout::S3, key));
+    let object = |key| {
+        let key = place.object_key(Layout::S3, key);
+        store.peek(&key).filter(|_| !lost.contains(&key))
+    };
     let chain = |key| {
         let bytes = object(key)?.bytes;
         take_apart(&bytes, lock_byte).ok()?.header.chain()

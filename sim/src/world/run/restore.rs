@@ -39,10 +39,11 @@ impl World<'_> {
         let mut draw = Random::new(restoration.seed, Stream::Restore);
         let (restoring, ended) = self.play_restore(&disk, &path, restoration, target, &mut draw)?;
         let told = restoring.take_told();
+        let misread = restoring.misread();
         let missed = matches!(restoring.damage, Damage::Late { missed: true, .. });
         self.end_restore(&disk, restoring);
         let after = Around::look(&disk, &path);
-        let judged = Judged { restoration, target, newest, path, before, after, told, missed };
+        let judged = Judged { restoration, target, newest, path, before, after, told, missed, misread };
         self.recorded(&judged)?;
         match ended {
             Ended::Died => self.struck(&judged),
