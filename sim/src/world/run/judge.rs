@@ -29,6 +29,8 @@ pub(super) struct Judged {
     pub(super) missed: bool,
     /// Keys of objects that were not what they are for this reader.
     pub(super) misread: BTreeSet<String>,
+    /// A name that it wanted to remove could not be removed.
+    pub(super) names_stayed: bool,
 }
 
 impl Judged {
@@ -82,7 +84,8 @@ impl Judged {
         if self.after.has_companions() {
             return self.wrong(22, "another database's log lies beside it");
         }
-        if !self.after.temporaries.is_empty() || replaces && !self.after.is_tidy() {
+        let is_tidy = self.after.temporaries.is_empty() && (!replaces || self.after.is_tidy());
+        if !is_tidy && !self.names_stayed {
             return self.wrong(13, &format!("it left {:?}", self.after));
         }
         if self.is_in_the_way() {
@@ -167,6 +170,7 @@ impl World<'_> {
         let reached = [
             (Reached::Restored, true),
             (Reached::RestoredOver, judged.before.has_companions()),
+            (Reached::RestoreLeftBehind, judged.names_stayed),
             (Reached::RestoreAroundDamage, judged.told.contains(&Told::Damaged)),
             (Reached::RestoreListedAgain, judged.missed),
         ];
@@ -223,7 +227,7 @@ impl World<'_> {
             // The directory may not have taken what was done already.
             self.left(judged)?;
         } else {
-            judged.after.check_untouched(&judged.before, &error.to_string())?;
+            judged.after.check_untouched(&judged.before, judged.names_stayed, &error.to_string())?;
         }
         let explained = judged.explains(error)
             || matches!(error, RestoreError::Plan(error) if self.is_in_the_way(judged, error));
