@@ -115,6 +115,12 @@ pub enum Reached {
     RestoreDiskFull,
     /// A restore met a disk that fails.
     RestoreDiskFailed,
+    /// A name could not be moved during a restore.
+    RestoreRenameFailed,
+    /// A restore was done, and a name that it could not remove stayed.
+    RestoreLeftBehind,
+    /// SQLite could not remove a name.
+    UnlinkFailed,
     /// A restore went around a damaged object.
     RestoreAroundDamage,
     /// A restore ended because of a damaged object.
@@ -269,6 +275,9 @@ pub const REQUIRED: &[Reached] = &[
     Reached::RestoreAtNoPoint,
     Reached::RestoreDiskFull,
     Reached::RestoreDiskFailed,
+    Reached::RestoreRenameFailed,
+    Reached::RestoreLeftBehind,
+    Reached::UnlinkFailed,
     Reached::RestoreAroundDamage,
     Reached::RestoreRefusedDamage,
     Reached::RestoreListedAgain,

@@ -26,6 +26,7 @@ pub mod fleet;
 pub mod mutant;
 pub mod oracle;
 pub mod outcome;
+pub mod panics;
 pub mod plan;
 pub mod profile;
 pub mod protocol;

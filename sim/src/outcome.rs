@@ -45,12 +45,6 @@ pub struct Outcome {
     pub happened: u64,
 }
 
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message").to_owned()
-}
-
 impl Outcome {
     /// The last line of a run: `seed N ok trace=…` or `seed N FAILED property=… trace=…`.
     pub fn line(&self) -> String {

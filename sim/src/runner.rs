@@ -2,6 +2,7 @@
 
 use crate::coverage::Coverage;
 use crate::outcome::Outcome;
+use crate::panics;
 use crate::profile::Profile;
 use crate::world::Options;
 use engine::mutants::Mutant;
@@ -20,6 +21,8 @@ pub fn run_seed(profile: Profile, seed: u64, options: Options) -> Outcome {
 pub struct Batch {
     /// Lines of failed seeds, with what was broken.
     pub failures: Vec<String>,
+    /// Processes that ended without a result: killed, out of memory. They say nothing about the code under test.
+    pub died: Vec<String>,
     /// Every seed's line, by seed.
     pub lines: Vec<(u64, String)>,
     /// What all seeds reached together.
@@ -61,6 +64,8 @@ pub fn run_batch(
                 batch.simulated += Duration::from_secs(seconds.parse().unwrap_or(0));
             } else if let Some(happened) = line.strip_prefix("happened ") {
                 batch.happened += happened.parse::<u64>().unwrap_or(0);
+            } else if let Some(message) = line.strip_prefix("died ") {
+                batch.died.push(message.to_owned());
             } else if let Some(message) = line.strip_prefix("broken ") {
                 why = message.to_owned();
             } else if let Some(seed) = seed_of(&line) {
@@ -72,7 +77,7 @@ pub fn run_batch(
         }
         let status = child.wait()?;
         if !status.success() {
-            batch.failures.push(format!("a worker ended with {status}"));
+            batch.died.push(format!("a worker ended with {status}"));
         }
     }
     batch.lines.sort();
@@ -98,8 +103,7 @@ pub fn same_again(profile: Profile, lines: &[(u64, String)]) -> std::io::Result<
 
 /// The work of one process of a batch.
 pub fn work(profile: Profile, seeds: Range<u64>, jobs: u64, job: u64, mutant: Option<Mutant>) {
-    // A caught panic is a result, not news.
-    std::panic::set_hook(Box::new(|_| {}));
+    panics::are_results();
     let (mut coverage, mut happened) = (Coverage::default(), 0);
     let mut simulated = Duration::ZERO;
     for seed in seeds.filter(|seed| seed % jobs == job) {
@@ -124,6 +128,8 @@ pub struct Grade {
     pub mutant: Mutant,
     /// Seeds that caught it.
     pub caught: usize,
+    /// Of these, seeds in which an assertion of the code under test did.
+    pub by_panic: usize,
     /// Seeds that were run.
     pub of: usize,
     /// The first seed that caught it.
@@ -136,19 +142,27 @@ impl Grade {
     /// How many seeds catch it, which is the first, and what it saw.
     pub fn line(&self) -> String {
         let first = self.first.map_or("never".to_owned(), |seed| format!("first {seed}"));
-        format!("{:32} {:3} of {:3} seeds, {first}  {}", self.mutant.name(), self.caught, self.of, self.why)
+        let (name, caught, of) = (self.mutant.name(), self.caught, self.of);
+        let by_panic =
+            if self.by_panic > 0 { format!(", {} by panic", self.by_panic) } else { String::new() };
+        format!("{name:32} {caught:3} of {of:3} seeds{by_panic}, {first}  {}", self.why)
     }
 
     /// Its row in `docs/mutants.md`: name, seeds that caught it, the first of them, the property it broke.
     pub fn row(&self) -> String {
         let first = self.first.map_or("none".to_owned(), |seed| seed.to_string());
         let property = self.why.split("property=").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let (name, property) = (self.mutant.name(), property.unwrap_or("none"));
+        let by_panic = panics::of_the_code(&self.why).then_some("panic");
+        let (name, property) = (self.mutant.name(), by_panic.or(property).unwrap_or("none"));
         format!("| `{name}` | {} of {} | {first} | {property} |", self.caught, self.of)
     }
 }
 
-/// Runs mutants on the seeds, in order, each until a portion of them catches it.
+/// Runs mutants on the seeds, in order, each until a portion of them catches it. A panic of the simulator itself
+/// catches nothing.
+///
+/// # Errors
+/// A process that ended without a result.
 pub fn grade(
     profile: Profile,
     chosen: Vec<Mutant>,
@@ -159,15 +173,21 @@ pub fn grade(
 }
 
 fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) -> std::io::Result<Grade> {
-    let mut grade = Grade { mutant, caught: 0, of: 0, first: None, why: String::new() };
+    let mut grade = Grade { mutant, caught: 0, by_panic: 0, of: 0, first: None, why: String::new() };
     let mut start = seeds.start;
     while start < seeds.end && grade.caught == 0 {
         let end = seeds.end.min(start + PORTION);
         let batch = run_batch(profile, start..end, jobs, Some(mutant))?;
-        grade.caught = batch.failures.len();
+        if let Some(died) = batch.died.first() {
+            return Err(std::io::Error::other(format!("{}, seeds {start}..{end}: {died}", mutant.name())));
+        }
+        let caught: Vec<&String> =
+            batch.failures.iter().filter(|line| !panics::of_the_simulator(line)).collect();
+        grade.caught = caught.len();
+        grade.by_panic = caught.iter().filter(|line| panics::of_the_code(line)).count();
         grade.of += batch.lines.len();
-        grade.first = batch.failures.iter().filter_map(|line| seed_of(line)).min();
-        let why = batch.failures.iter().find(|line| seed_of(line) == grade.first);
+        grade.first = caught.iter().filter_map(|line| seed_of(line)).min();
+        let why = caught.into_iter().find(|line| seed_of(line) == grade.first);
         grade.why = why.cloned().unwrap_or_default();
         start = end;
     }

@@ -44,6 +44,8 @@ pub(super) struct Machine {
     pub(super) clock: SimClock,
     pub(super) trace: Trace,
     pub(super) stats: DiskStats,
+    /// How many reads of the files that had these names came with a wrong bit.
+    pub(super) misreads: BTreeMap<Box<str>, u64>,
     pub(super) faults: BTreeMap<Pid, DiskFaults>,
     pub(super) faults_default: DiskFaults,
     pub(super) crash_policy: CrashPolicy,
@@ -92,6 +94,8 @@ pub(super) enum FaultKind {
     LyingFsync = 6,
     Slow = 7,
     Rot = 8,
+    RenameFails = 9,
+    UnlinkFails = 10,
 }
 
 impl Machine {
@@ -107,6 +111,7 @@ impl Machine {
             clock: clock.clone(),
             trace: trace.clone(),
             stats: DiskStats::default(),
+            misreads: BTreeMap::new(),
             faults: BTreeMap::new(),
             faults_default: DiskFaults::default(),
             crash_policy: CrashPolicy::default(),
@@ -192,11 +197,15 @@ impl Machine {
             FaultKind::LyingFsync => faults.lying_fsync_ppm,
             FaultKind::Slow => faults.slow_ppm,
             FaultKind::Rot => 0,
+            FaultKind::RenameFails => faults.rename_fails_ppm,
+            FaultKind::UnlinkFails => faults.unlink_fails_ppm,
         };
         let struck = self.dice.hit(kind as u32, ppm);
         if struck {
             self.stats.faults += 1;
             self.stats.failed_fsyncs += u64::from(matches!(kind, FaultKind::FsyncEio));
+            self.stats.failed_renames += u64::from(matches!(kind, FaultKind::RenameFails));
+            self.stats.failed_unlinks += u64::from(matches!(kind, FaultKind::UnlinkFails));
             self.trace.record("disk fault", "", &[("pid", pid.0.into()), ("kind", kind as u64)], &[]);
         }
         struck

@@ -72,6 +72,8 @@ impl Machine {
         let count = self.inode(ino).read(offset, &mut buffer[..wanted]);
         if count > 0 && self.hit(pid, FaultKind::ReadFlip) {
             self.dice.of(FaultKind::ReadFlip as u32).flip_bit(&mut buffer[..count]);
+            let name = self.handles[&id].path.clone().unwrap_or_default();
+            *self.misreads.entry(name).or_default() += 1;
         }
         let numbers = [("pid", pid.0.into()), ("ino", ino), ("offset", offset)];
         self.trace.record("read", "", &numbers, &buffer[..count]);
@@ -151,6 +153,9 @@ impl Machine {
 
     pub(super) fn unlink(&mut self, pid: Pid, path: &str) -> DiskResult<()> {
         self.operation(pid)?;
+        if self.directory.lookup(path).is_some() && self.hit(pid, FaultKind::UnlinkFails) {
+            return Err(DiskError::Io);
+        }
         let ino = self.directory.unlink(path).ok_or(DiskError::NotFound)?;
         self.trace.record("unlink", path, &[("pid", pid.0.into()), ("ino", ino)], &[]);
         self.inode_mut(ino).changed_us = self.clock.wall_us();
@@ -160,6 +165,12 @@ impl Machine {
 
     pub(super) fn rename(&mut self, pid: Pid, from: &str, to: &str) -> DiskResult<()> {
         self.operation(pid)?;
+        if self.directory.lookup(from).is_some() && self.hit(pid, FaultKind::RenameFails) {
+            // A name that is there needs no room.
+            let makes_entry = self.directory.lookup(to).is_none();
+            let no_room = makes_entry && self.dice.of(FaultKind::RenameFails as u32).ppm(HALF);
+            return Err(if no_room { DiskError::NoSpace } else { DiskError::Io });
+        }
         let (ino, replaced) = self.directory.rename(from, to).ok_or(DiskError::NotFound)?;
         self.trace.record("rename", from, &[("pid", pid.0.into()), ("ino", ino)], to.as_bytes());
         self.inode_mut(ino).changed_us = self.clock.wall_us();
@@ -293,5 +304,6 @@ impl Machine {
     }
 }
 
+const HALF: u32 = 500_000;
 const FSYNC_US_MIN: u64 = 200;
 const FSYNC_US_MAX: u64 = 999;

@@ -259,6 +259,12 @@ impl SimDisk {
         inode.is_some_and(|inode| inode.unsynced.is_empty() && inode.given_up.is_empty())
     }
 
+    /// How many reads of files whose names begin like this came with a wrong bit.
+    pub fn misreads(&self, prefix: &str) -> u64 {
+        let machine = self.0.lock();
+        machine.misreads.iter().filter(|(path, _)| path.starts_with(prefix)).map(|(_, count)| count).sum()
+    }
+
     /// The shared memory of a `-shm` file that is in use.
     #[cfg(test)]
     pub(crate) fn shared_memory(&self, path: &str) -> Option<Arc<SharedMemory>> {

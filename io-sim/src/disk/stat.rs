@@ -36,6 +36,10 @@ pub struct DiskStats {
     pub refused_for_space: u64,
     /// Of these, fsyncs that failed.
     pub failed_fsyncs: u64,
+    /// Of these, names that were not moved.
+    pub failed_renames: u64,
+    /// Of these, names that were not removed.
+    pub failed_unlinks: u64,
     /// Power cuts.
     pub power_cuts: u64,
     /// Processes killed.

@@ -18,6 +18,10 @@ pub struct DiskFaults {
     pub read_flip_ppm: u32,
     /// An fsync succeeds and makes nothing durable. Beyond what anybody can promise to survive.
     pub lying_fsync_ppm: u32,
+    /// A name is not moved: an IO error, or no room for the new name in its directory. Nothing has changed.
+    pub rename_fails_ppm: u32,
+    /// A name is not removed, by an IO error.
+    pub unlink_fails_ppm: u32,
     /// An operation takes up to [`DiskFaults::SLOW_US_MAX`].
     pub slow_ppm: u32,
 }

@@ -61,7 +61,7 @@ impl Faults {
         if process.power_cut_ppm == 0 {
             application_disk.fsync_eio_ppm = fsync_eio_ppm;
         }
-        let daemon_disk = DiskFaults {
+        let mut daemon_disk = DiskFaults {
             short_read_ppm: rate(&mut draw, 20_000),
             read_flip_ppm: rate(&mut draw, 5_000),
             ..application_disk
@@ -79,6 +79,11 @@ impl Faults {
             network.stale_ppm = rate(&mut draw, 400_000);
         }
         let reuse_inodes = draw.ppm(HALF);
+        // Names came later than all else that fails: what others draw stays as it was. A log that cannot be removed when
+        // the application leaves WAL mode is SQLite's own affair, and no promise of ours.
+        let mut draw = Random::indexed(seed, Stream::Swarm, NAMES);
+        daemon_disk.rename_fails_ppm = rate(&mut draw, 100_000);
+        daemon_disk.unlink_fails_ppm = rate(&mut draw, 100_000);
         Faults { application_disk, daemon_disk, crash, network, process, reuse_inodes }
     }
 }
@@ -123,3 +128,5 @@ fn rate(draw: &mut Random, max_ppm: u32) -> u32 {
 }
 
 const HALF: u32 = 500_000;
+/// The sub-stream of what happens to names.
+const NAMES: u32 = 5;

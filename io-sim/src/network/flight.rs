@@ -8,7 +8,7 @@ use crate::s3::{Answer, Request, Response, SimS3, outcome_number};
 use crate::trace::Trace;
 use engine::store::{Fatal, StoreError};
 use engine::types::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A request's number; never used twice in a world.
@@ -42,6 +42,8 @@ pub struct Network {
     dice: Dice,
     latency: Random,
     outage_until: Instant,
+    /// Keys of objects of which a read said something else than what the store holds.
+    misread: BTreeSet<String>,
     next_id: u64,
 }
 
@@ -76,6 +78,7 @@ impl Network {
             dice: Dice::new(seed, Stream::NetworkFault, 0),
             latency: Random::new(seed, Stream::NetworkLatency),
             outage_until: Instant::default(),
+            misread: BTreeSet::new(),
             next_id: 1,
         }
     }
@@ -94,6 +97,11 @@ impl Network {
     /// Until when it is; a moment that has passed: it is not.
     pub fn outage_until(&self) -> Instant {
         self.outage_until
+    }
+
+    /// Keys of objects that came with a wrong bit, or were not found although they are there, at least once.
+    pub fn misread(&self) -> &BTreeSet<String> {
+        &self.misread
     }
 
     /// Sends a request. Its answer comes out of [`Network::poll`].
@@ -246,6 +254,9 @@ impl Network {
         let from_store = flight.answer.take();
         if let (Request::CompleteUpload { upload, .. }, Fate::Conflict) = (&flight.request, fate) {
             self.store.forget_upload(*upload);
+        }
+        if matches!(fate, Fate::Flipped | Fate::Stale) {
+            self.misread.insert(flight.request.subject().to_owned());
         }
         if flight.acts_left == 0 {
             self.flights.remove(&id);

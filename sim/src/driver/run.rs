@@ -6,6 +6,7 @@ use super::settings::DriverSettings;
 use super::world::World;
 use crate::coverage::Coverage;
 use crate::outcome::{Outcome, Violation};
+use crate::panics;
 use crate::world::config::lock_byte;
 use engine::mutants::{Mutant, set_mutant};
 use io_sim::clock::SimClock;
@@ -112,11 +113,10 @@ fn violation_of(panic: Box<dyn Any + Send>) -> Violation {
         Ok(violation) => return *violation,
         Err(panic) => panic,
     };
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+    let text = panics::describe(&*panic);
     // Both are madsim's words.
     let stands_still = text.contains("all tasks will block forever") || text.contains("time limit exceeded");
-    Violation::new(if stands_still { 29 } else { 0 }, format!("panic: {text}"))
+    Violation::new(if stands_still { 29 } else { 0 }, text)
 }
 
 /// Simulated time: a day for what is swept then, and the rest.

@@ -6,7 +6,8 @@ use super::place::{MACHINES, PlaceModel};
 use super::plan::{Deed, FleetPlan, FleetStep};
 use super::settings::FleetSettings;
 use crate::coverage::{Coverage, Reached};
-use crate::outcome::{Outcome, Violation, panic_text};
+use crate::outcome::{Outcome, Violation};
+use crate::panics;
 use crate::world::Options;
 use engine::mutants::{Mutant, mutated, set_mutant};
 use engine::replicate::{Event, Hint, TakeOver};
@@ -52,7 +53,7 @@ pub fn run(plan: &FleetPlan, settings: &FleetSettings, options: Options) -> Outc
     set_mutant(None);
     let violation = match played {
         Ok(result) => result.err(),
-        Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
+        Err(panic) => Some(Violation::new(0, panics::describe(&*panic))),
     };
     let events = trace.take_lines();
     let simulated = clock.mono().since(Instant::default());

@@ -2,9 +2,10 @@
 
 use crate::outcome::Violation;
 use bytes::Bytes;
+use engine::key::{Layout, ObjectKey, Place};
 use engine::types::Txid;
 use io_sim::s3::{ChangeKind, SimS3};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at every change of the store since the last time.
 #[derive(Default)]
@@ -12,7 +13,8 @@ pub struct History {
     seen: usize,
     /// Keys that somebody else deleted.
     deleted: Vec<String>,
-    rotted: bool,
+    /// Slots that rotted.
+    rotted: BTreeSet<Txid>,
     /// What each key holds, where the store keeps that: the same bytes may be put down twice.
     written: BTreeMap<String, Bytes>,
 }
@@ -23,19 +25,35 @@ impl History {
         self.deleted.push(key.to_owned());
     }
 
-    /// An object rots where it lies.
-    pub fn rots(&mut self) {
-        self.rotted = true;
+    /// A slot rots where it lies.
+    pub fn rots(&mut self, slot: Txid) {
+        self.rotted.insert(slot);
     }
 
     /// Whether somebody else ever deleted or damaged anything.
     pub fn was_tampered_with(&self) -> bool {
-        !self.deleted.is_empty() || self.rotted
+        !self.deleted.is_empty() || self.has_rotted()
     }
 
     /// Whether an object ever rotted. Only what is read at a start is noticed without a `verify`.
     pub fn has_rotted(&self) -> bool {
-        self.rotted
+        !self.rotted.is_empty()
+    }
+
+    /// Whether somebody else deleted this object.
+    pub fn was_deleted(&self, key: &str) -> bool {
+        self.deleted.iter().any(|deleted| deleted == key)
+    }
+
+    /// The keys of what somebody else deleted, and of what rotted.
+    pub fn lost(&self, place: &Place) -> BTreeSet<String> {
+        let rotted = self.rotted.iter().map(|slot| place.object_key(Layout::S3, ObjectKey::slot(*slot)));
+        rotted.chain(self.deleted.iter().cloned()).collect()
+    }
+
+    /// Whether this slot ever rotted.
+    pub fn rotted_at(&self, slot: Txid) -> bool {
+        self.rotted.contains(&slot)
     }
 
     /// Checks what changed since; `newest` is the newest slot that was announced.

@@ -5,6 +5,7 @@ use super::mirror::take_apart;
 use engine::key::{Layout, ObjectKey, Place};
 use engine::types::{Checksum, LockByte, Txid};
 use io_sim::s3::SimS3;
+use std::collections::BTreeSet;
 
 /// How far down from a slot everything is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,19 +14,34 @@ pub enum Base {
     Snapshot,
     /// Down to a full image in a slot, whose snapshot is not there.
     SlotOnly,
-    /// To a hole.
-    Nothing,
+    /// To this slot, which is not there, or not what it claims to be.
+    Nothing(Txid),
+}
+
+/// The newest slot that an object of the place leads to, announced or not.
+pub fn newest(store: &SimS3, place: &Place) -> Option<Txid> {
+    let objects = store.peek_below(&place.prefix()).into_keys();
+    objects.filter_map(|key| Some(ObjectKey::parse(Layout::S3, place.name_of(&key)?)?.max())).max()
 }
 
 /// What a restore of `txid`, which leads to the database checksum `after`, could begin with.
-pub fn base(
+pub fn base(store: &SimS3, place: &Place, lock_byte: LockByte, txid: Txid, after: Option<Checksum>) -> Base {
+    base_without(&BTreeSet::new(), store, place, lock_byte, txid, after)
+}
+
+/// The same for a reader for whom these objects are not what they are.
+pub fn base_without(
+    lost: &BTreeSet<String>,
     store: &SimS3,
     place: &Place,
     lock_byte: LockByte,
     txid: Txid,
     mut after: Option<Checksum>,
 ) -> Base {
-    let object = |key| store.peek(&place.object_key(Layout::S3, key));
+    let object = |key| {
+        let key = place.object_key(Layout::S3, key);
+        store.peek(&key).filter(|_| !lost.contains(&key))
+    };
     let chain = |key| {
         let bytes = object(key)?.bytes;
         take_apart(&bytes, lock_byte).ok()?.header.chain()
@@ -39,12 +55,12 @@ pub fn base(
         if counts && links(ObjectKey::snapshot(at)).is_some() {
             return Base::Snapshot;
         }
-        let Some(slot) = links(ObjectKey::slot(at)) else { return Base::Nothing };
+        let Some(slot) = links(ObjectKey::slot(at)) else { return Base::Nothing(at) };
         let Some(before) = slot.before else { return Base::SlotOnly };
         after = Some(before);
         match Txid::new(at.into_inner() - 1) {
             Ok(below) => at = below,
-            Err(_) => return Base::Nothing,
+            Err(_) => return Base::Nothing(at),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Properties 1, 2, 4 and 12: what the restore planner restores, byte for byte, from the store as it is.
 
+use super::mirror::take_apart;
 use crate::outcome::Violation;
 use engine::db::{NO_PAGES, page_checksum};
 use engine::key::{Layout, ListingBuilder, ModifiedIs, ObjectKey, Place, PlaceListing};
@@ -30,14 +31,26 @@ impl Snapshot {
         let wrong = |message: String| Violation::new(1, format!("restore of {target:?}: {message}"));
         let listing = self.listing();
         let mut known = Knowledge::default();
-        let plan = loop {
+        loop {
             match plan(&listing, &known, target).map_err(|error| wrong(error.to_string()))? {
-                Step::Done(plan) => break plan,
                 Step::Need(needs) => self.learn(&mut known, needs),
+                Step::Done(plan) => match self.apply(&plan) {
+                    Ok(database) => return Ok((plan.txid(), database)),
+                    Err(why) if !self.learn_what_is_damaged(&mut known, &plan) => return Err(wrong(why)),
+                    Err(_) => {}
+                },
             }
-        };
-        let database = self.apply(&plan).map_err(wrong)?;
-        Ok((plan.txid(), database))
+        }
+    }
+
+    /// Reads the objects of a plan that led nowhere from end to end; whether one of them is not what it claims to be, and
+    /// a way around it is to be looked for.
+    fn learn_what_is_damaged(&self, known: &mut Knowledge, plan: &Plan) -> bool {
+        let broken = |key: &ObjectKey| Some((*key, take_apart(self.bytes(*key), self.lock_byte).err()?));
+        let broken: Vec<_> = plan.objects().iter().filter_map(|object| broken(&object.info.key)).collect();
+        let any = !broken.is_empty();
+        broken.into_iter().for_each(|(key, why)| known.learn_damage(key, why));
+        any
     }
 
     /// Every point that a listing shows, with its time.

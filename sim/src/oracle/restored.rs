@@ -67,10 +67,11 @@ impl Around {
         self.temporaries.is_empty() && !self.files.keys().any(|name| name.starts_with(ASIDE))
     }
 
-    /// Nothing changed: a restore that ends with an error leaves things as they are.
-    pub fn check_untouched(&self, before: &Around, why: &str) -> Result<(), Violation> {
-        if self.files == before.files && self.temporaries.iter().all(|name| before.temporaries.contains(name))
-        {
+    /// Nothing changed: a restore that ends with an error leaves things as they are, but for temporary files of its own
+    /// where the disk `kept_names`.
+    pub fn check_untouched(&self, before: &Around, kept_names: bool, why: &str) -> Result<(), Violation> {
+        let none_new = self.temporaries.iter().all(|name| before.temporaries.contains(name));
+        if self.files == before.files && (none_new || kept_names) {
             return Ok(());
         }
         Err(Violation::new(22, format!("{why}, and it left something: {}", self.differences(before))))

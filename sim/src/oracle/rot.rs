@@ -1,8 +1,9 @@
 //! Property 21: one wrong bit in an object is never restored. Either another way leads to the same state, or there is an
-//! error.
+//! error; and an error only where an independent count finds no other way.
 
 use super::image::digest;
 use super::mirror::Mirror;
+use super::reachable::{Base, base, newest};
 use super::restore::Snapshot;
 use crate::outcome::Violation;
 use engine::key::Place;
@@ -44,11 +45,27 @@ pub fn check(
         let bit = draw.below_usize(*bits);
         store.rot(key, bit);
         let snapshot = Snapshot::take(store, place, lock_byte);
+        let point = *draw.pick(&points);
+        let top = newest(store, place);
+        let is_lost = |txid: Txid| {
+            let after = mirror.afters.get(&txid).copied();
+            // A full image in a slot is found by its snapshot where a later one covers both.
+            base(store, place, lock_byte, txid, after) != Base::Snapshot
+        };
+        let lost = [top.is_none_or(is_lost), is_lost(point)];
         store.rot(key, bit);
-        for target in [Target::Latest, Target::Txid(*draw.pick(&points))] {
-            let Ok((txid, database)) = snapshot.restore(target) else {
-                found.refused += 1;
-                continue;
+        for (target, lost) in [Target::Latest, Target::Txid(point)].into_iter().zip(lost) {
+            let (txid, database) = match snapshot.restore(target) {
+                Ok(restored) => restored,
+                Err(_) if lost => {
+                    found.refused += 1;
+                    continue;
+                }
+                Err(error) => {
+                    let message =
+                        format!("bit {bit} of {key} is wrong, and not in the way: {}", error.message);
+                    return Err(Violation::new(21, message));
+                }
             };
             found.around += 1;
             let is_older = target == Target::Latest && Some(txid) < mirror.txid();

@@ -1,6 +1,6 @@
 //! One machine: a disk, an application on it, a daemon beside it.
 
-use super::daemon::{DATABASE, Daemon};
+use super::daemon::{DATABASE, Daemon, STATE_FOLDER};
 use super::foreign::Operator;
 use crate::oracle::image;
 use crate::oracle::restart::Promise;
@@ -39,6 +39,12 @@ pub(super) struct Machine {
     pub(super) promise: Option<Promise>,
     /// How many states the application had gone through when this life began.
     pub(super) states_at_start: usize,
+    /// How many reads of its local state had come with a wrong bit by then.
+    pub(super) state_misread_at_start: u64,
+    /// And how many of all its files.
+    pub(super) misread_at_start: u64,
+    /// Of its local state, before the life began in which it was told that it lost the place.
+    pub(super) state_misread_when_told: u64,
     /// When the application comes back.
     pub(super) application_at: Option<Instant>,
     /// It comes back only when the daemon has let go of its files: it had done so this often before.
@@ -89,6 +95,9 @@ impl Machine {
             ended_untroubled: false,
             promise: None,
             states_at_start: 0,
+            state_misread_at_start: 0,
+            misread_at_start: 0,
+            state_misread_when_told: 0,
             application_at: None,
             awaits_let_go: None,
             files_changed: None,
@@ -134,6 +143,17 @@ impl Machine {
     /// Whether the daemon has looked at the files since the application last did something.
     pub(super) fn daemon_has_looked(&self) -> bool {
         self.daemon.as_ref().is_none_or(|daemon| daemon.checks > self.checks_then)
+    }
+
+    /// How many reads of the daemon's local state came with a wrong bit so far.
+    pub(super) fn state_misread(&self) -> u64 {
+        self.disk.misreads(STATE_FOLDER)
+    }
+
+    /// Whether a read of this life of the daemon came with a wrong bit, or one of its local state at any time: SQLite
+    /// keeps no checksums of that, and what was misread may have been written back.
+    pub(super) fn has_misread(&self) -> bool {
+        self.state_misread() > 0 || self.disk.misreads("") > self.misread_at_start
     }
 
     /// Its living processes, but the observer.

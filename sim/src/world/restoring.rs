@@ -19,7 +19,7 @@ use io_sim::network::{ClientId, Network, RequestId};
 use io_sim::process::Process;
 use io_sim::random::Random;
 use io_sim::s3::{Answer, Request};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -126,6 +126,11 @@ impl Restoring {
     /// When the network does something next.
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.network.next_at()
+    }
+
+    /// Keys of objects that were not what they are for this reader, on the way or where they lie.
+    pub(super) fn misread(&self) -> BTreeSet<String> {
+        self.network.misread().iter().cloned().chain(self.damage.spoils().map(str::to_owned)).collect()
     }
 
     /// What it said since the last time.

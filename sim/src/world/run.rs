@@ -11,7 +11,8 @@ use crate::oracle::manifest::Claimed;
 use crate::oracle::mirror::Mirror;
 use crate::oracle::restore::Snapshot;
 use crate::oracle::{history::History, ownership::Ownership, states::States};
-use crate::outcome::{Outcome, Violation, panic_text};
+use crate::outcome::{Outcome, Violation};
+use crate::panics;
 use crate::plan::{Plan, Step};
 use crate::settings::Settings;
 use engine::key::Place;
@@ -77,7 +78,7 @@ pub fn run(plan: &Plan, settings: &Settings, options: Options) -> Outcome {
     set_mutant(None);
     let violation = match played {
         Ok(result) => result.err(),
-        Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
+        Err(panic) => Some(Violation::new(0, panics::describe(&*panic))),
     };
     let events = trace.take_lines();
     let simulated = clock.mono().since(Instant::default());

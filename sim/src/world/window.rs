@@ -129,6 +129,14 @@ pub(super) enum Damage {
 }
 
 impl Damage {
+    /// The object that is not what it is.
+    pub(super) fn spoils(&self) -> Option<&str> {
+        match self {
+            Damage::Rotten { key, .. } | Damage::Gone { key } => Some(key),
+            Damage::Late { .. } | Damage::None => None,
+        }
+    }
+
     /// What this reader is told.
     pub(super) fn seen_through(&mut self, request: &Request, answer: Answer) -> Answer {
         let is_about = |key: &str| {

@@ -6,6 +6,7 @@ use crate::oracle::image;
 use crate::oracle::reachable::{Base, base};
 use crate::oracle::stall::Statement;
 use crate::plan::Permit;
+use engine::key::{Layout, ObjectKey};
 
 impl World<'_> {
     /// Property 29: without faults everything that was committed is in the store, soon.
@@ -80,7 +81,7 @@ impl World<'_> {
         // SQLite keeps no checksums of the local state: misread, it can cost a host its writer ids, and a host that does
         // not know itself refuses (docs/faults.md). What was announced must restore all the same.
         let lost = self.machines[0].lost_state || self.settings.operator.clones_state;
-        let misread = !lost && self.settings.faults.daemon_disk.read_flip_ppm > 0;
+        let misread = !lost && self.machines.iter().any(|machine| machine.state_misread() > 0);
         if active.is_empty() && misread && self.mirror.txid().is_some() {
             return Ok(true);
         }
@@ -98,11 +99,15 @@ impl World<'_> {
         Ok(image::same(self.mirror.image(), &image) && self.is_whole())
     }
 
-    /// Whether nothing that somebody deleted is needed to restore the newest state.
+    /// Whether nothing that somebody deleted is needed to restore the newest state. A bit that no start reads is found by
+    /// who verifies, and until then nothing on top of it restores.
     fn is_whole(&self) -> bool {
         !self.history.was_tampered_with()
-            || self.history.has_rotted()
-            || self.mirror.txid().is_some_and(|txid| self.base(txid) == Base::Snapshot)
+            || self.mirror.txid().is_some_and(|txid| match self.base(txid) {
+                Base::Snapshot => true,
+                Base::SlotOnly => false,
+                Base::Nothing(hole) => self.history.rotted_at(hole),
+            })
     }
 
     /// What a restore of a slot that was announced could begin with.
@@ -114,32 +119,10 @@ impl World<'_> {
     pub(super) fn check_everything(&mut self) -> Checked {
         self.restored_rightly()?;
         self.history.check(&self.store, self.mirror.txid())?;
-        // A bit that no start reads is found by who verifies, and until then nothing on top of it restores.
-        let rotted = self.history.has_rotted();
-        if rotted && self.mirror.txid().is_some_and(|txid| self.base(txid) != Base::Snapshot) {
-            return Ok(());
-        }
-        // What somebody deleted can be healed only by who is not refused.
-        if self.machines.iter().all(|machine| machine.fenced) && !self.is_whole() {
-            return Ok(());
-        }
-        let newest = self.mirror.txid().expect("converged");
-        let converged = digest(self.mirror.image());
         let snapshot = Snapshot::take(&self.store, &self.place, lock_byte(self.settings));
-        let (txid, database) = snapshot.restore(Target::Latest)?;
-        // A claim that nobody had time to announce may lie on top: it changes nothing. And where a writer has forgotten
-        // that it wrote there, what it did not announce before stays on top of what it did: a state that was.
-        let found = digest(&database);
-        let forgotten = txid > newest
-            && self.machines.iter().all(|machine| machine.fenced)
-            && self.states.values().any(|states| states.was_since(0, found));
-        if txid < newest || found != converged && !forgotten {
-            return Err(Violation::new(1, format!("the newest restore is slot {txid}, not {newest}")));
-        }
-        integrity(&database)?;
-        let tampered = self.history.was_tampered_with();
-        let restorable = |txid: &Txid| !tampered || self.base(*txid) != Base::Nothing;
-        let slots: Vec<Txid> = self.announced.keys().copied().filter(restorable).collect();
+        self.check_newest(&snapshot)?;
+        let slots: Vec<Txid> =
+            self.announced.keys().copied().filter(|txid| self.must_restore(*txid)).collect();
         let stride = slots.len().div_ceil(RESTORES_MAX).max(1);
         for txid in slots.into_iter().step_by(stride) {
             let (_, database) = snapshot.restore(Target::Txid(txid))?;
@@ -151,6 +134,42 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a slot that was announced is not lost with what somebody deleted or what rotted.
+    fn must_restore(&self, txid: Txid) -> bool {
+        let Base::Nothing(hole) = self.base(txid) else { return true };
+        let of_hole = [ObjectKey::slot(hole), ObjectKey::snapshot(hole)];
+        let deleted = |key| self.history.was_deleted(&self.place.object_key(Layout::S3, key));
+        !self.history.rotted_at(hole) && !of_hole.into_iter().any(deleted)
+    }
+
+    fn check_newest(&mut self, snapshot: &Snapshot) -> Checked {
+        let newest = self.mirror.txid().expect("converged");
+        let converged = digest(self.mirror.image());
+        let restored = snapshot.restore(Target::Latest);
+        if !self.must_restore(newest) {
+            // Only who is not refused could have healed what somebody deleted, and what is not there is not known to be
+            // newer. What rotted is there: no older state is given for it.
+            let is_there = matches!(self.base(newest), Base::Nothing(hole) if self.history.rotted_at(hole));
+            return match restored {
+                Ok((txid, _)) if is_there && txid < newest => {
+                    Err(Violation::new(21, format!("the newest restore is slot {txid}, and {newest} rotted")))
+                }
+                _ => Ok(()),
+            };
+        }
+        let (txid, database) = restored?;
+        // A claim that nobody had time to announce may lie on top: it changes nothing. And where a writer has forgotten
+        // that it wrote there, what it did not announce before stays on top of what it did: a state that was.
+        let found = digest(&database);
+        let forgotten = txid > newest
+            && self.machines.iter().all(|machine| machine.fenced)
+            && self.states.values().any(|states| states.was_since(0, found));
+        if txid < newest || found != converged && !forgotten {
+            return Err(Violation::new(1, format!("the newest restore is slot {txid}, not {newest}")));
+        }
+        integrity(&database)
     }
 }
 

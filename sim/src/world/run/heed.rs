@@ -41,8 +41,11 @@ impl World<'_> {
         match notice {
             Notice::Durable { txid, .. } => self.durable(number, txid)?,
             Notice::Status(Status::Fenced) => {
-                self.machines[number].fenced = true;
-                self.machines[number].knows_loss = true;
+                let machine = &mut self.machines[number];
+                machine.fenced = true;
+                // Told again in a later life, it knows it since then for certain.
+                machine.knows_loss = true;
+                machine.state_misread_when_told = machine.state_misread_at_start;
             }
             Notice::Status(Status::Following) => self.follows(number)?,
             Notice::Status(Status::Missing) => self.coverage.reached(Reached::Missing),
@@ -66,7 +69,7 @@ impl World<'_> {
 
     /// Property 32, when a life has come to follow.
     fn follows(&mut self, number: usize) -> Checked {
-        let exact = self.reads_are_right();
+        let exact = self.reads_are_right(number);
         let machine = &mut self.machines[number];
         // Who follows owns the place, whatever was said before.
         machine.fenced = false;
@@ -86,9 +89,8 @@ impl World<'_> {
 
     /// A wrong bit in a page of the database file looks like a change until the page is read again; an object of the
     /// chain that is not found costs an image.
-    fn reads_are_right(&self) -> bool {
-        let faults = &self.settings.faults;
-        !self.chaos || faults.daemon_disk.read_flip_ppm == 0 && faults.network.stale_ppm == 0
+    fn reads_are_right(&self, number: usize) -> bool {
+        !self.chaos || !self.machines[number].has_misread() && self.settings.faults.network.stale_ppm == 0
     }
 
     /// Property 32, when pages go up after a comparison.
@@ -108,7 +110,11 @@ impl World<'_> {
             // Names do not tell that a slot holds an image: without the snapshot that must follow it the pages of what
             // was built on it are not known, and an image goes on top.
             || self.mirror.txid().is_none_or(|txid| self.base(txid) != Base::Snapshot);
-        if unknown || !self.reads_are_right() || self.machines.len() > 1 || self.history.was_tampered_with() {
+        if unknown
+            || !self.reads_are_right(number)
+            || self.machines.len() > 1
+            || self.history.was_tampered_with()
+        {
             return Ok(());
         }
         match self.states.get(&number).and_then(|states| states.all_since(machine.states_at_start)) {
@@ -154,8 +160,8 @@ impl World<'_> {
             self.coverage.reached(Reached::PageSizeHealed);
         }
         let machine = &self.machines[applied.writer];
-        // A misread local state can be lost, and with it what it knew.
-        if !machine.knows_loss || self.settings.faults.daemon_disk.read_flip_ppm > 0 {
+        // A local state that was misread since can be lost, and with it what it knew.
+        if !machine.knows_loss || machine.state_misread() > machine.state_misread_when_told {
             self.ownership.was_not_told(applied.writer);
         }
         let writer = Writer {

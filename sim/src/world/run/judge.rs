@@ -1,13 +1,17 @@
 //! What a restore left, and what it said of it: the oracles look at both.
 
 use super::*;
+use crate::oracle::reachable::{self, Base, base_without};
 use crate::oracle::restored::{Around, Left};
 use crate::plan::{Goal, Mishap, Restoration};
 use crate::world::files::SimFiles;
 use crate::world::restoring::{STATE, Told};
+use engine::key::{Layout, ObjectKey};
 use engine::replicate::RestoreProof;
+use engine::restore::PlanError;
 use io_real::restore::{OutputError, RestoreError, Restored};
 use io_real::state::StateStore;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +27,10 @@ pub(super) struct Judged {
     pub(super) told: Vec<Told>,
     /// A read did not find an object that is there.
     pub(super) missed: bool,
+    /// Keys of objects that were not what they are for this reader.
+    pub(super) misread: BTreeSet<String>,
+    /// A name that it wanted to remove could not be removed.
+    pub(super) names_stayed: bool,
 }
 
 impl Judged {
@@ -48,8 +56,9 @@ impl Judged {
         matches!(self.restoration.goal, Goal::Beyond | Goal::BeforeFirst)
     }
 
-    /// Whether what went wrong can lead to an error.
-    fn explains(&self, error: &RestoreError, tampered: bool) -> bool {
+    /// Whether what went wrong can lead to an error of the output, the store or the file. Why there is no plan depends on
+    /// what lies in the store.
+    fn explains(&self, error: &RestoreError) -> bool {
         let Restoration { mishap, faulty_network, .. } = self.restoration;
         let broken_disk = matches!(mishap, Mishap::Errors { .. });
         match error {
@@ -59,12 +68,7 @@ impl Judged {
             }
             RestoreError::Integrity { .. } => broken_disk || mishap == Mishap::Unreadable,
             RestoreError::Store(_) | RestoreError::Restless { .. } => faulty_network,
-            RestoreError::Plan(_) => {
-                let damaged = matches!(mishap, Mishap::Rot { .. } | Mishap::Gone { .. });
-                // A bit that is wrong on the way is taken for damage where the object lies.
-                let nothing_yet = self.newest.is_none();
-                self.is_no_point() || damaged || nothing_yet || faulty_network || tampered
-            }
+            RestoreError::Plan(_) => self.is_no_point() || self.newest.is_none(),
             // What is whole by itself is whole together.
             RestoreError::NotProven { .. } => false,
             RestoreError::Output(_) | RestoreError::NewerFormat { .. } => false,
@@ -80,7 +84,8 @@ impl Judged {
         if self.after.has_companions() {
             return self.wrong(22, "another database's log lies beside it");
         }
-        if !self.after.temporaries.is_empty() || replaces && !self.after.is_tidy() {
+        let is_tidy = self.after.temporaries.is_empty() && (!replaces || self.after.is_tidy());
+        if !is_tidy && !self.names_stayed {
             return self.wrong(13, &format!("it left {:?}", self.after));
         }
         if self.is_in_the_way() {
@@ -165,6 +170,7 @@ impl World<'_> {
         let reached = [
             (Reached::Restored, true),
             (Reached::RestoredOver, judged.before.has_companions()),
+            (Reached::RestoreLeftBehind, judged.names_stayed),
             (Reached::RestoreAroundDamage, judged.told.contains(&Told::Damaged)),
             (Reached::RestoreListedAgain, judged.missed),
         ];
@@ -221,9 +227,11 @@ impl World<'_> {
             // The directory may not have taken what was done already.
             self.left(judged)?;
         } else {
-            judged.after.check_untouched(&judged.before, &error.to_string())?;
+            judged.after.check_untouched(&judged.before, judged.names_stayed, &error.to_string())?;
         }
-        if !judged.explains(error, self.history.was_tampered_with()) {
+        let explained = judged.explains(error)
+            || matches!(error, RestoreError::Plan(error) if self.is_in_the_way(judged, error));
+        if !explained {
             return judged.wrong(if judged.is_in_the_way() { 22 } else { 2 }, &error.to_string());
         }
         let reached = match (mishap, error) {
@@ -235,6 +243,46 @@ impl World<'_> {
         };
         self.coverage.reached(reached);
         Ok(())
+    }
+
+    /// Whether there is no plan because of what somebody deleted, what rotted, or what came wrong: the state builds on it,
+    /// or may do so.
+    fn is_in_the_way(&self, judged: &Judged, error: &PlanError) -> bool {
+        let lost: BTreeSet<String> =
+            self.history.lost(&self.place).into_iter().chain(judged.misread.iter().cloned()).collect();
+        if lost.is_empty() {
+            return false;
+        }
+        let is_named = |key: ObjectKey| match error {
+            PlanError::Damaged { object, .. } => *object == key,
+            PlanError::Unlinked { left, right, .. } => [*left, *right].contains(&key),
+            PlanError::Gap { missing, .. } => missing.contains(key.max()),
+            _ => false,
+        };
+        let objects = lost.iter().filter_map(|key| ObjectKey::parse(Layout::S3, self.place.name_of(key)?));
+        // Whatever was newest while the restore went on.
+        let newest = reachable::newest(&self.store, &self.place);
+        let (first, last) = match judged.target {
+            Target::Txid(txid) => (Some(txid), Some(txid)),
+            Target::Latest => (judged.newest, newest),
+            Target::Timestamp(time) => {
+                let until = self.mirror.times.iter().rfind(|(_, sealed)| **sealed <= time);
+                let txid = until.map(|(txid, _)| *txid);
+                (txid, txid)
+            }
+        };
+        let lock_byte = lock_byte(self.settings);
+        let is_whole = |txid: Txid| {
+            let after = self.mirror.afters.get(&txid).copied();
+            let base = base_without(&lost, &self.store, &self.place, lock_byte, txid, after);
+            // A full image in a slot is found by its snapshot where a later one covers both.
+            base == Base::Snapshot
+        };
+        let numbers = first.map_or(1, |txid| txid.into_inner())..=last.map_or(0, |txid| txid.into_inner());
+        let is_reached = numbers.filter_map(|number| Txid::new(number).ok()).all(is_whole);
+        // Of a time nobody knows whether an object that is not read belongs to it.
+        let by_time = matches!(judged.target, Target::Timestamp(_));
+        !is_reached || by_time && objects.into_iter().any(is_named)
     }
 
     /// What was restored before it was announced is what was announced later.

@@ -150,9 +150,14 @@ impl World<'_> {
     fn log_is_bounded(&mut self, number: usize) -> Checked {
         let now = self.clock.mono();
         let away = self.network.outage_until() > now.after(Duration::from_secs(1));
+        // Who owes something has to ask, and finds out that the store is away.
+        let stored = self.mirror.txid().map(|_| digest(self.mirror.image()));
+        let owes = self.states.get(&number).and_then(States::last) != stored;
         let machine = &mut self.machines[number];
-        let holds =
-            machine.daemon.as_ref().is_some_and(|d| d.attached && d.is_failing && d.paused_until <= now);
+        let holds = machine
+            .daemon
+            .as_ref()
+            .is_some_and(|d| d.attached && (d.is_failing || owes) && d.paused_until <= now);
         // An end that is under way has a time limit of its own, outside.
         let ends = machine.stop_asked.is_some();
         let counts = away && holds && machine.follows && !ends;

@@ -199,7 +199,7 @@ impl World<'_> {
         let Some(newest) = newest.filter(|_| quiet && knows) else { return Ok(()) };
         let key = self.place.object_key(Layout::S3, ObjectKey::slot(newest));
         if self.store.rot(&key, bit as usize) {
-            self.history.rots();
+            self.history.rots(newest);
             self.coverage.reached(Reached::HeadRotted);
         }
         Ok(())

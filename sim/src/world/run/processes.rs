@@ -35,6 +35,8 @@ impl World<'_> {
         // Whether it is refused this time is not known, yet.
         machine.fenced = false;
         machine.promise = promise;
+        machine.state_misread_at_start = machine.state_misread();
+        machine.misread_at_start = machine.disk.misreads("");
         machine.states_at_start = self.states.get(&number).map_or(0, States::len);
         self.healed = false;
         let now = machine.disk.clock().now();

@@ -35,14 +35,22 @@ impl World<'_> {
             disk.fsync_directory(operator.pid(), FOLDER).expect("calm");
         });
         let before = Around::look(&disk, &path);
+        let stats_before = disk.stats();
         let newest = self.mirror.txid();
         let mut draw = Random::new(restoration.seed, Stream::Restore);
         let (restoring, ended) = self.play_restore(&disk, &path, restoration, target, &mut draw)?;
         let told = restoring.take_told();
+        let misread = restoring.misread();
         let missed = matches!(restoring.damage, Damage::Late { missed: true, .. });
         self.end_restore(&disk, restoring);
         let after = Around::look(&disk, &path);
-        let judged = Judged { restoration, target, newest, path, before, after, told, missed };
+        let stats = disk.stats();
+        if stats.failed_renames > stats_before.failed_renames {
+            self.coverage.reached(Reached::RestoreRenameFailed);
+        }
+        let names_stayed = stats.failed_unlinks > stats_before.failed_unlinks;
+        let judged =
+            Judged { restoration, target, newest, path, before, after, told, missed, misread, names_stayed };
         self.recorded(&judged)?;
         match ended {
             Ended::Died => self.struck(&judged),
@@ -145,7 +153,12 @@ impl World<'_> {
             Mishap::Cut { operations, finished: false } => disk.cut_power_in(operations),
             Mishap::Full { room_bytes } => disk.set_capacity_bytes(Some(disk.used_bytes() + room_bytes)),
             Mishap::Errors { ppm } => {
+                // There are few names, so they fail more often, where they do so in this run.
+                let drawn = self.settings.faults.daemon_disk;
+                let of_names = |drawn_ppm: u32| if drawn_ppm > 0 { ppm * 4 } else { 0 };
                 let faults = DiskFaults {
+                    rename_fails_ppm: of_names(drawn.rename_fails_ppm),
+                    unlink_fails_ppm: of_names(drawn.unlink_fails_ppm),
                     read_eio_ppm: ppm,
                     write_eio_ppm: ppm,
                     fsync_eio_ppm: ppm,

@@ -35,6 +35,9 @@ impl World<'_> {
         if disk.stats().failed_fsyncs > 0 {
             self.coverage.reached(Reached::SyncFailed);
         }
+        if disk.stats().failed_unlinks > 0 {
+            self.coverage.reached(Reached::UnlinkFailed);
+        }
         Ok(())
     }
 }
