@@ -31,7 +31,10 @@ pub fn judge(workload: &str, grades: &[Grade], only: bool) -> Result<bool, Box<d
 }
 
 /// The bugs that a workload has to catch.
-fn must_catch(workload: &str) -> Result<Vec<Mutant>, String> {
+///
+/// # Errors
+/// The list names a bug that does not exist.
+pub fn must_catch(workload: &str) -> Result<Vec<Mutant>, String> {
     let lines = CAUGHT.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let named = lines.filter_map(|line| line.split_once(' ')).filter(|(of, _)| *of == workload);
     named.map(|(_, name)| by_name(name).ok_or_else(|| format!("no mutant is called {name}"))).collect()
@@ -48,8 +51,9 @@ mod tests {
     fn every_workload_must_catch_mutants_that_exist() {
         let of = |workload| must_catch(workload).unwrap().len();
         let lines = CAUGHT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
-        assert!(of("swarm") > 0 && of("fleet") > 0 && of("driver") > 0);
-        assert_eq!(of("swarm") + of("fleet") + of("driver"), lines, "a line of no workload");
+        let all = ["swarm", "fleet", "archive", "driver"].map(of);
+        assert!(all.iter().all(|count| *count > 0));
+        assert_eq!(all.iter().sum::<usize>(), lines, "a line of no workload");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::settings::{ArchiveSettings, draw_page_size};
 use super::shelf::{Item, Shelf};
 use crate::coverage::{Coverage, Reached};
 use crate::oracle::restored::Around;
-use crate::outcome::{Outcome, Violation, panic_text};
+use crate::outcome::{Outcome, Violation};
+use crate::panics;
 use crate::world::window::{Asked, Window};
 use crate::world::{Inline, Options, SimOutputFiles, standing_clock};
 use bytes::Bytes;
@@ -56,7 +57,7 @@ pub fn run(plan: &ArchivePlan, settings: &ArchiveSettings, options: Options) -> 
     set_mutant(None);
     let violation = match played {
         Ok(result) => result.err(),
-        Err(panic) => Some(Violation::new(0, format!("panic: {}", panic_text(&*panic)))),
+        Err(panic) => Some(Violation::new(0, panics::describe(&*panic))),
     };
     let events = trace.take_lines();
     let simulated = clock.mono().since(Instant::default());

@@ -66,6 +66,9 @@ struct Args {
     /// sim/mutants-caught.txt names must be caught.
     #[arg(long)]
     mutants: bool,
+    /// With --mutants: run those only that sim/mutants-caught.txt names for the workload.
+    #[arg(long, requires = "mutants")]
+    listed: bool,
     /// With --mutants: print the rows of the table in docs/mutants.md.
     #[arg(long, requires = "mutants")]
     markdown: bool,
@@ -250,6 +253,7 @@ fn for_minutes(
 fn grade(seeds: Range<u64>, args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
     let chosen = match &args.mutant {
         Some(name) => mutant::by_name(name).into_iter().collect(),
+        None if args.listed => mutant::must_catch(args.profile().name())?,
         None => mutant::of_the_loop(),
     };
     let grades = runner::grade(args.profile(), chosen, seeds, args.jobs)?;
