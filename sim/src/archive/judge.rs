@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::manifests::Saying;
-use super::shelf::Shelf;
+use super::shelf::{Item, Shelf};
 use crate::outcome::Violation;
 use engine::ltx::{Version, read_any, version};
 use engine::restore::{PlanError, PlanErrorKind, Point, Target};
@@ -99,12 +99,9 @@ impl Judge {
     fn tells_times(&self) -> bool {
         let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
         let lies = [Saying::Lying, Saying::Flipped, Saying::Outdated].contains(&self.saying);
-        !(is_damaged && lies)
-            && !self
-                .shelf
-                .items
-                .values()
-                .any(|item| item.is_damaged && item.bytes.len() > READ_FOR_ITS_HEADER_BYTES_MAX)
+        let is_untold = |item: &Item| item.is_damaged && item.bytes.len() > READ_FOR_ITS_HEADER_BYTES_MAX;
+        let is_hidden = is_damaged && lies || self.shelf.items.values().any(is_untold);
+        !is_hidden
     }
 
     /// A state after `txid` that was sealed until `time`, and is a point but for damage.

@@ -11,6 +11,7 @@
 //! levels, the pages of older Litestreams, version 1, indexes, manifests of any kind, names that mean nothing, damage of
 //! every field.
 
+pub mod flaw;
 pub mod history;
 pub mod judge;
 pub mod manifests;

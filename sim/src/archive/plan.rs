@@ -1,7 +1,8 @@
 //! What happens in a run, as an explicit list. What is counted from 0 is taken modulo how many there are.
 
+use super::flaw::Flaw;
 use super::manifests::Saying;
-use super::object::{Flaw, Tool};
+use super::object::Tool;
 use super::settings::ArchiveSettings;
 use engine::ltx::HEADER_BYTES;
 use io_sim::random::{Random, Stream};
