@@ -21,6 +21,8 @@ pub enum Flaw {
     LockPage,
     /// Of a snapshot; of others nobody can tell.
     PageLeftOut,
+    /// A page by which the database grew is not there.
+    GrowthLeftOut,
     PageFlags,
     PageZero,
     BlockSize,
@@ -63,6 +65,9 @@ impl Flaw {
         Flaw::PageBeyondCommit,
         Flaw::LockPage,
         Flaw::PageLeftOut,
+        Flaw::GrowthLeftOut,
+        Flaw::GrowthLeftOut,
+        Flaw::GrowthLeftOut,
         Flaw::PageFlags,
         Flaw::PageZero,
         Flaw::BlockSize,

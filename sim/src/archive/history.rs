@@ -73,6 +73,12 @@ impl History {
         written.filter(|page| *page <= commit && *page != lock).collect()
     }
 
+    /// The most pages that a state before `txid` had.
+    pub fn pages_before(&self, txid: Txid) -> u32 {
+        let before = &self.states[..txid.into_inner() as usize - 1];
+        before.iter().map(State::commit).max().unwrap_or(0)
+    }
+
     /// A state that shares nothing with the one before.
     pub fn image(&mut self, page_size: PageSize, time: Timestamp, draw: &mut Random) {
         let pages_max = if page_size.into_inner() > 8192 { 4 } else { 24 };

@@ -45,6 +45,8 @@ pub struct Content<'a> {
     pub time: Timestamp,
     /// Where the lock page is.
     pub lock_byte: LockByte,
+    /// The most pages that any state before its own had.
+    pub pages_ever: u32,
 }
 
 impl<'a> Content<'a> {
@@ -63,7 +65,8 @@ impl<'a> Content<'a> {
             true => (1..=state.commit()).filter(|page| *page != lock).collect(),
             false => history.written(key.min(), key.max()).into_iter().collect(),
         };
-        Content { key, state, before, pages, time, lock_byte }
+        let pages_ever = history.pages_before(key.min());
+        Content { key, state, before, pages, time, lock_byte, pages_ever }
     }
 
     /// The object's bytes.
@@ -211,6 +214,10 @@ impl<'a> Content<'a> {
             }
             Some(Flaw::PageLeftOut) if self.key.starts_at_one() => {
                 pages.remove(pages.len() / 2);
+            }
+            // Where an earlier state had such a page, another tool's objects do not show that it lacks.
+            Some(Flaw::GrowthLeftOut) if !self.key.starts_at_one() => {
+                pages.retain(|page| *page <= self.pages_ever)
             }
             _ => {}
         }

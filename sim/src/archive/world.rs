@@ -1,5 +1,6 @@
 //! Plays the deeds of a plan.
 
+use super::flaw::Flaw;
 use super::history::History;
 use super::judge::Judge;
 use super::manifests::Saying;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use engine::key::{Layout, ObjectKey, Place};
 use engine::mutants::set_mutant;
 use engine::store::Attributes;
-use engine::types::{Instant, Level, Timestamp, Txid, TxidRange};
+use engine::types::{Instant, Level, LockByte, Timestamp, Txid, TxidRange};
 use io_sim::clock::SimClock;
 use io_sim::disk::SimDisk;
 use io_sim::process::Process;
@@ -151,7 +152,7 @@ impl<'a> World<'a> {
                 }
             }
             Deed::LandLate { which } => self.land_late(which),
-            Deed::Damage { which, damage } => self.damage(which, damage),
+            Deed::Damage { which, damage } => self.damage(which, damage)?,
             Deed::Mend => self.mend(),
             Deed::Say { saying, seed } => self.say(saying, seed),
             Deed::Stray { which } => {
@@ -219,7 +220,7 @@ impl<'a> World<'a> {
         let lock_byte = self.settings.lock_byte;
         let bytes =
             self.shelf.write(&self.history, (key, image), (self.tool, time), lock_byte, &mut self.draw);
-        self.judge().readable(&bytes, key.max(), lock_byte)?;
+        self.judge().readable(&bytes, key.max(), lock_byte, true)?;
         self.put(&self.key(key), bytes);
         Ok(())
     }
@@ -279,15 +280,37 @@ impl<'a> World<'a> {
 
     // --- Mishaps --------------------------------------------------------------------------------------
 
-    fn damage(&mut self, which: u64, damage: Damage) {
-        let Some(key) = self.shelf.nth(which) else { return };
-        let bytes = self.damaged(key, &self.shelf.items[&key], damage);
-        let item = self.shelf.items.get_mut(&key).expect("just found");
+    fn damage(&mut self, which: u64, damage: Damage) -> Checked {
+        let Some(key) = self.shelf.nth(which) else { return Ok(()) };
+        let item = &self.shelf.items[&key];
+        let bytes = self.damaged(key, item, damage);
         if bytes == item.bytes {
-            return;
+            return Ok(());
         }
-        item.is_damaged = true;
+        self.read_whole(key, &bytes, damage)?;
+        self.shelf.items.get_mut(&key).expect("just found").is_damaged = true;
         self.store.spoil(&self.key(key), bytes.into());
+        Ok(())
+    }
+
+    /// Readers of whole objects, of both versions, take nothing wrong.
+    fn read_whole(&mut self, key: ObjectKey, bytes: &[u8], damage: Damage) -> Checked {
+        let (judge, lock_byte) = (self.judge(), self.settings.lock_byte);
+        let is_version1 = matches!(damage, Damage::Flawed { flaw: Flaw::Version1 { .. } });
+        if is_version1 && lock_byte == LockByte::SQLITE {
+            judge.readable(bytes, key.max(), lock_byte, true)?;
+            let mut spoilt = bytes.to_vec();
+            let at = self.draw.below_usize(spoilt.len());
+            spoilt[at] ^= 1 << self.draw.below(8);
+            return judge.readable(&spoilt, key.max(), lock_byte, false);
+        }
+        match damage {
+            // These are whole, and of other states.
+            Damage::Swap { .. } => Ok(()),
+            // An object that lacks a page is whole by itself.
+            Damage::Flawed { flaw: Flaw::GrowthLeftOut } => judge.readable(bytes, key.max(), lock_byte, true),
+            _ => judge.readable(bytes, key.max(), lock_byte, false),
+        }
     }
 
     fn damaged(&self, key: ObjectKey, item: &Item, damage: Damage) -> Vec<u8> {

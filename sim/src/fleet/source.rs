@@ -14,7 +14,7 @@ use engine::replicate::{
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, LockByte, Pgno, Salts, WalPosition};
-use engine::wal::{Scanned, Tail as Gathered};
+use engine::wal::Tail as Gathered;
 use io_real::sqlite::{Progress, Staged};
 use io_sim::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,9 +246,9 @@ fn tail(database: &Database, files: &Files, from: WalPosition, pages_before: u32
 
 /// The frames after `start` up to `last`, through the engine's scanner.
 fn gather(database: &Database, files: &Files, start: WalPosition, last: usize) -> Gathered {
-    let mut scanner = files.log.scan(start).expect("a log with frames");
+    let mut reading = files.log.scan(start).expect("a log with frames");
     let mut gathered = Gathered::new(start, LockByte::SQLITE.pgno(database.page_size()));
-    while let Scanned::Frame(frame) = scanner.next_frame() {
+    while let Some(frame) = reading.next_frame() {
         let number = frame.number.get() as usize;
         gathered.push(frame);
         if number == last {
