@@ -24,7 +24,7 @@ pub enum Profile {
 }
 
 /// What is to be run: the seed's own plan, or one that was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyPlan {
     /// Of [`Profile::Swarm`].
     Swarm(Plan),
@@ -126,6 +126,36 @@ impl Profile {
 }
 
 impl AnyPlan {
+    /// The seed of everything that it does not list.
+    pub fn seed(&self) -> u64 {
+        match self {
+            AnyPlan::Swarm(plan) => plan.seed,
+            AnyPlan::Fleet(plan) => plan.seed,
+            AnyPlan::Archive(plan) => plan.seed,
+        }
+    }
+
+    /// How many steps it has.
+    pub fn steps(&self) -> usize {
+        match self {
+            AnyPlan::Swarm(plan) => plan.steps.len(),
+            AnyPlan::Fleet(plan) => plan.steps.len(),
+            AnyPlan::Archive(plan) => plan.steps.len(),
+        }
+    }
+
+    /// The same without some of its steps.
+    #[must_use]
+    pub fn without(&self, steps: std::ops::Range<usize>) -> AnyPlan {
+        let mut plan = self.clone();
+        match &mut plan {
+            AnyPlan::Swarm(plan) => drop(plan.steps.drain(steps)),
+            AnyPlan::Fleet(plan) => drop(plan.steps.drain(steps)),
+            AnyPlan::Archive(plan) => drop(plan.steps.drain(steps)),
+        }
+        plan
+    }
+
     /// As `--write-plan` writes it.
     ///
     /// # Errors

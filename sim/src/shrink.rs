@@ -2,15 +2,15 @@
 
 use crate::outcome::Violation;
 use crate::plan::{Operation, Plan, Step};
-use crate::settings::Settings;
-use crate::world::{Options, run};
+use crate::profile::{AnyPlan, Profile};
+use crate::world::Options;
 use engine::mutants::Mutant;
 
 /// A shorter plan that breaks the same property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
     /// The plan.
-    pub plan: Plan,
+    pub plan: AnyPlan,
     /// What it breaks.
     pub violation: Violation,
     /// Runs that it took.
@@ -19,45 +19,44 @@ pub struct Shrunk {
 
 /// Leaves steps out, longer stretches before shorter ones, then makes what is left simpler, for as long as the run
 /// breaks the same property and `runs_max` runs have not been made. `None`: the plan breaks nothing.
-pub fn shrink(plan: &Plan, settings: &Settings, mutant: Option<Mutant>, runs_max: u32) -> Option<Shrunk> {
-    let mut attempts = Attempts { settings, mutant, runs: 0, runs_max };
+pub fn shrink(profile: Profile, plan: &AnyPlan, mutant: Option<Mutant>, runs_max: u32) -> Option<Shrunk> {
+    let mut attempts = Attempts { profile, mutant, runs: 0, runs_max };
     let violation = attempts.violation(plan)?;
     let mut best = Shrunk { plan: plan.clone(), violation, runs: 0 };
     loop {
-        let steps = best.plan.steps.len();
+        let steps = best.plan.steps();
         leave_out(&mut best, &mut attempts);
         simplify(&mut best, &mut attempts);
         // What was needed before may not be any more.
-        if attempts.is_exhausted() || best.plan.steps.len() == steps {
+        if attempts.is_exhausted() || best.plan.steps() == steps {
             best.runs = attempts.runs;
             return Some(best);
         }
     }
 }
 
-struct Attempts<'a> {
-    settings: &'a Settings,
+struct Attempts {
+    profile: Profile,
     mutant: Option<Mutant>,
     runs: u32,
     runs_max: u32,
 }
 
-impl Attempts<'_> {
+impl Attempts {
     fn is_exhausted(&self) -> bool {
         self.runs >= self.runs_max
     }
 
-    fn violation(&mut self, plan: &Plan) -> Option<Violation> {
+    fn violation(&mut self, plan: &AnyPlan) -> Option<Violation> {
         self.runs += 1;
-        run(plan, self.settings, Options { mutant: self.mutant, keep_events: 0 }).violation
+        self.profile.run(plan, plan.seed(), Options { mutant: self.mutant, keep_events: 0 }).violation
     }
 
     /// Takes a candidate if it breaks the same property.
-    fn improve(&mut self, best: &mut Shrunk, steps: Vec<Step>) -> bool {
+    fn improve(&mut self, best: &mut Shrunk, candidate: AnyPlan) -> bool {
         if self.is_exhausted() {
             return false;
         }
-        let candidate = Plan { seed: best.plan.seed, steps };
         match self.violation(&candidate) {
             Some(violation) if violation.property == best.violation.property => {
                 best.plan = candidate;
@@ -69,16 +68,14 @@ impl Attempts<'_> {
     }
 }
 
-fn leave_out(best: &mut Shrunk, attempts: &mut Attempts<'_>) {
-    let mut stretch = best.plan.steps.len().div_ceil(2);
+fn leave_out(best: &mut Shrunk, attempts: &mut Attempts) {
+    let mut stretch = best.plan.steps().div_ceil(2);
     while stretch > 0 {
         // From the end: what comes after the failure is not needed.
-        let mut end = best.plan.steps.len();
+        let mut end = best.plan.steps();
         while end > 0 {
             let start = end.saturating_sub(stretch);
-            let mut steps = best.plan.steps.clone();
-            steps.drain(start..end);
-            attempts.improve(best, steps);
+            attempts.improve(best, best.plan.without(start..end));
             end = start;
         }
         stretch /= 2;
@@ -86,12 +83,13 @@ fn leave_out(best: &mut Shrunk, attempts: &mut Attempts<'_>) {
 }
 
 /// No pause, fewer statements, an operation that fails at once.
-fn simplify(best: &mut Shrunk, attempts: &mut Attempts<'_>) {
-    for at in 0..best.plan.steps.len() {
-        for simpler in simpler(best.plan.steps[at]) {
-            let mut steps = best.plan.steps.clone();
+fn simplify(best: &mut Shrunk, attempts: &mut Attempts) {
+    for at in 0..best.plan.steps() {
+        let AnyPlan::Swarm(plan) = best.plan.clone() else { return };
+        for simpler in simpler(plan.steps[at]) {
+            let mut steps = plan.steps.clone();
             steps[at] = simpler;
-            if attempts.improve(best, steps) {
+            if attempts.improve(best, AnyPlan::Swarm(Plan { seed: plan.seed, steps })) {
                 break;
             }
         }
@@ -123,20 +121,22 @@ mod tests {
 
     #[test]
     fn shorter_plan_breaks_the_same_property() {
-        let seed = 0;
-        let settings = Settings::of_seed(seed);
-        let plan = Plan::of_seed(seed, &settings);
-        let mutant = Some(Mutant::ContinuityAssumed);
-        let shrunk = shrink(&plan, &settings, mutant, 150).expect("the mutant is caught by this seed");
-        assert!(shrunk.plan.steps.len() * 2 < plan.steps.len(), "{} steps", shrunk.plan.steps.len());
-        let again = run(&shrunk.plan, &settings, Options { mutant, keep_events: 0 });
-        assert_eq!(again.violation, Some(shrunk.violation));
+        let cases = [
+            (Profile::Swarm, Mutant::ContinuityAssumed),
+            (Profile::Fleet { databases: None }, Mutant::DeadlineOnlyLater),
+            (Profile::Archive, Mutant::RestoreTimeRoundsUp),
+        ];
+        for (profile, mutant) in cases {
+            let (plan, mutant) = (profile.plan(0), Some(mutant));
+            let shrunk = shrink(profile, &plan, mutant, 150).expect("the mutant is caught by this seed");
+            assert!(shrunk.plan.steps() * 2 < plan.steps(), "{profile:?}: {} steps", shrunk.plan.steps());
+            let again = profile.run(&shrunk.plan, 0, Options { mutant, keep_events: 0 });
+            assert_eq!(again.violation, Some(shrunk.violation));
+        }
     }
 
     #[test]
     fn plan_that_breaks_nothing_is_not_shrunk() {
-        let settings = Settings::of_seed(1);
-        let plan = Plan::of_seed(1, &settings);
-        assert_eq!(shrink(&plan, &settings, None, 10), None);
+        assert_eq!(shrink(Profile::Swarm, &Profile::Swarm.plan(1), None, 10), None);
     }
 }

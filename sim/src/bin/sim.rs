@@ -9,11 +9,9 @@ use clap::Parser;
 use engine::mutants::Mutant;
 use sim::coverage::Reached;
 use sim::outcome::Outcome;
-use sim::plan::Plan;
 use sim::profile::{AnyPlan, Profile};
 use sim::regressions::Regression;
 use sim::runner::Batch;
-use sim::settings::Settings;
 use sim::shrink::shrink;
 use sim::world::Options;
 use sim::{mutant, panics, runner, timeline};
@@ -144,11 +142,8 @@ fn one(seed: u64, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn s
         std::fs::write(path, timeline::html(&outcome, &profile.settings_line(seed)))?;
     }
     report(profile, &outcome, args.trace, mutant);
-    if let AnyPlan::Swarm(plan) = &plan
-        && outcome.violation.is_some()
-        && (args.shrink || args.plan.is_none())
-    {
-        make_shorter(plan, &Settings::of_seed(seed), mutant)?;
+    if outcome.violation.is_some() && (args.shrink || args.plan.is_none()) {
+        make_shorter(profile, &plan, mutant)?;
     }
     println!("{}", outcome.line());
     Ok(outcome.violation.is_none())
@@ -156,19 +151,23 @@ fn one(seed: u64, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn s
 
 /// Writes what is left of a failing plan to a file.
 fn make_shorter(
-    plan: &Plan,
-    settings: &Settings,
+    profile: Profile,
+    plan: &AnyPlan,
     mutant: Option<Mutant>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     panics::are_results();
-    let Some(shrunk) = shrink(plan, settings, mutant, SHRINK_RUNS_MAX) else { return Ok(()) };
-    let path = std::env::temp_dir().join(format!("walsync-sim-{}.json", plan.seed));
-    std::fs::write(&path, serde_json::to_vec_pretty(&shrunk.plan)?)?;
-    let (from, to, runs) = (plan.steps.len(), shrunk.plan.steps.len(), shrunk.runs);
-    let with = with_mutant(mutant);
+    let Some(shrunk) = shrink(profile, plan, mutant, SHRINK_RUNS_MAX) else { return Ok(()) };
+    let path = std::env::temp_dir().join(format!("walsync-sim-{}.json", plan.seed()));
+    std::fs::write(&path, shrunk.plan.to_json()?)?;
+    let (from, to, runs) = (plan.steps(), shrunk.plan.steps(), shrunk.runs);
+    let with = profile_arguments(profile) + &with_mutant(mutant);
     println!("shorter: {from} steps became {to} in {runs} runs; {}", shrunk.violation);
-    println!("again: cargo sim --seed {} --plan {}{with}", plan.seed, path.display());
+    println!("again: cargo sim --seed {} --plan {}{with}", plan.seed(), path.display());
     Ok(())
+}
+
+fn profile_arguments(profile: Profile) -> String {
+    profile.arguments().iter().map(|argument| format!(" {argument}")).collect()
 }
 
 fn with_mutant(mutant: Option<Mutant>) -> String {
@@ -184,8 +183,12 @@ fn report(profile: Profile, outcome: &Outcome, all: bool, mutant: Option<Mutant>
     }
     if let Some(violation) = &outcome.violation {
         println!("{violation}");
-        let profile: String = profile.arguments().iter().map(|argument| format!(" {argument}")).collect();
-        println!("again: cargo sim --seed {}{profile}{}", outcome.seed, with_mutant(mutant));
+        println!(
+            "again: cargo sim --seed {}{}{}",
+            outcome.seed,
+            profile_arguments(profile),
+            with_mutant(mutant)
+        );
     }
     println!("reached {}", outcome.coverage.line());
 }
