@@ -128,7 +128,8 @@ impl Traffic {
         self.lock().uploads.values().any(|seen| !seen.has_ended && !seen.was_given_up)
     }
 
-    /// Property 14: nobody writes again before he looks what became of a write whose outcome is not known.
+    /// Property 14: nobody writes again, at once or by the completion of an upload, before he looks what became of a write
+    /// whose outcome is not known.
     pub(super) fn writes(&self, key: &str) {
         // Not known, until it is answered.
         if !self.lock().unclear.insert(key.to_owned()) {

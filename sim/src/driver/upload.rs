@@ -13,13 +13,14 @@ use io_sim::s3::{Request, UploadId};
 pub(super) struct SimUpload {
     store: SimStore,
     upload: UploadId,
+    key: String,
     parts: u32,
 }
 
 impl SimUpload {
     pub(super) fn new(store: SimStore, upload: UploadId, key: &str) -> SimUpload {
         store.traffic.upload_started(upload, key);
-        SimUpload { store, upload, parts: 0 }
+        SimUpload { store, upload, key: key.to_owned(), parts: 0 }
     }
 }
 
@@ -38,8 +39,13 @@ impl Upload for SimUpload {
         let traffic = &self.store.traffic;
         // The driver may give up waiting.
         traffic.upload_is_unclear(self.upload, true);
+        traffic.writes(&self.key);
         let answer = self.store.ask(Kind::Complete(self.upload), request).await;
-        traffic.upload_is_unclear(self.upload, matches!(answer, Err(StoreError::Ambiguous(_))));
+        let is_unclear = matches!(answer, Err(StoreError::Ambiguous(_)));
+        traffic.upload_is_unclear(self.upload, is_unclear);
+        if !is_unclear {
+            traffic.is_clear(&self.key);
+        }
         if answer.is_ok() {
             traffic.upload_ended(self.upload);
         }
