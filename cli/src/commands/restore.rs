@@ -151,7 +151,7 @@ async fn restore_place(
         Point::Txid(txid) => State::Txid(txid),
         Point::AtOrBefore(time) => State::Timestamp(time),
     };
-    let plan = survey.plan(state).await.map_err(failed)?;
+    let plan = restorer.plan(&mut survey, state).await.map_err(failed)?;
     if job.dry_run {
         return restore_report::planned(printer, &found.name, &job.output, &plan);
     }

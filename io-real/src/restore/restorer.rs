@@ -131,19 +131,7 @@ impl Restorer {
         integrity_check: bool,
     ) -> Result<Restored, RestoreError> {
         loop {
-            let planned = survey.plan(target).await;
-            // What is planned around is told as well: the next fault might leave no way around.
-            for (object, why) in survey.take_untold() {
-                (self.observer)(Event::Damaged { object, why: &why });
-            }
-            let plan = match planned {
-                Ok(plan) => plan,
-                Err(RestoreError::Plan(error)) => {
-                    self.exonerate(survey, &error).await?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
+            let plan = self.plan(survey, target).await?;
             (self.observer)(Event::Planned(&plan));
             // A new file for each attempt: what is still being written belongs to the old one.
             let temporary = self.temporary(output).await?;
@@ -169,17 +157,8 @@ impl Restorer {
                         integrity_checked: integrity_check,
                     });
                 }
-                Err(Failed::Fault(Fault::Gone(object))) => {
-                    (self.observer)(Event::ListedAgain { object });
-                    survey.list_again().await?;
-                }
                 // Each object is learned as damaged once, so this comes to an end.
-                Err(Failed::Fault(Fault::Damaged(object, why))) => {
-                    (self.observer)(Event::Damaged { object, why: &why });
-                    survey.learn_damage(object, &why);
-                }
-                Err(Failed::Fault(Fault::Store(error))) => return Err(error.into()),
-                Err(Failed::Fault(Fault::Output(error))) => return Err(error.into()),
+                Err(Failed::Fault(fault)) => self.learn(survey, fault).await?,
                 Err(Failed::NotProven { expected, found }) => {
                     return Err(RestoreError::NotProven { txid: plan.txid(), expected, found });
                 }
@@ -187,23 +166,64 @@ impl Restorer {
         }
     }
 
-    /// Two objects contradict each other by their headers. One of them may be damaged where nothing has proven it, and then
-    /// it speaks against the other in vain: it is learned as damaged.
+    /// The objects that lead to a target, around what is damaged. Where headers contradict each other, the objects are read
+    /// whole before one of them is given up: a header that is wrong speaks against a sound object.
     ///
     /// # Errors
-    /// The error, when neither is damaged or it was about something else.
-    async fn exonerate(&self, survey: &mut Survey, error: &PlanError) -> Result<(), RestoreError> {
-        if let PlanError::Unlinked { left, right, .. } = error
-            && !mutated(Mutant::RestoreAccusedBelieved)
-        {
-            let listed = [left, right].into_iter().filter_map(|key| survey.listing().get(*key));
-            if let Some(Fault::Damaged(object, why)) = self.check(survey, listed.cloned().collect()).await {
+    /// When there is no such state, or the store does not answer.
+    pub async fn plan(&self, survey: &mut Survey, target: Target) -> Result<Plan, RestoreError> {
+        loop {
+            let planned = survey.plan(target).await;
+            // What is planned around is told as well: the next fault might leave no way around.
+            for (object, why) in survey.take_untold() {
                 (self.observer)(Event::Damaged { object, why: &why });
-                survey.learn_damage(object, &why);
-                return Ok(());
+            }
+            let error = match planned {
+                Err(RestoreError::Plan(error)) => error,
+                done => return done,
+            };
+            // Each object is learned as damaged once, and listings are bounded, so this comes to an end.
+            match self.fault_behind(survey, &error).await {
+                None => return Err(RestoreError::Plan(error)),
+                Some(fault) => self.learn(survey, fault).await?,
             }
         }
-        Err(RestoreError::Plan(error.clone()))
+    }
+
+    /// What is wrong with one of the objects of which an error says that they do not belong together.
+    async fn fault_behind(&self, survey: &Survey, error: &PlanError) -> Option<Fault> {
+        let pair = match error {
+            PlanError::Unlinked { left, right, .. } => [*left, *right],
+            PlanError::Unclaimed { .. } => [ObjectKey::snapshot(Txid::ONE), ObjectKey::slot(Txid::ONE + 1)],
+            _ => return None,
+        };
+        if mutated(Mutant::RestoreAccusedBelieved) {
+            return None;
+        }
+        // What is known to be damaged has been planned around, and the error is what is left.
+        let unread = pair.into_iter().filter(|key| !survey.is_damaged(*key));
+        let listed = unread.filter_map(|key| survey.listing().get(key)).cloned().collect();
+        self.check(survey, listed).await
+    }
+
+    /// Takes note of a fault, so that the next plan goes around it.
+    ///
+    /// # Errors
+    /// The fault, where nothing can be planned around it.
+    async fn learn(&self, survey: &mut Survey, fault: Fault) -> Result<(), RestoreError> {
+        match fault {
+            Fault::Gone(object) => {
+                (self.observer)(Event::ListedAgain { object });
+                survey.list_again().await
+            }
+            Fault::Damaged(object, why) => {
+                (self.observer)(Event::Damaged { object, why: &why });
+                survey.learn_damage(object, &why);
+                Ok(())
+            }
+            Fault::Store(error) => Err(error.into()),
+            Fault::Output(error) => Err(error.into()),
+        }
     }
 
     /// Downloads a plan and compares the result with what it promised.

@@ -122,6 +122,11 @@ impl Survey {
         self.known.learn_damage(key, why);
     }
 
+    /// Whether an object is known not to be what it claims to be.
+    pub(super) fn is_damaged(&self, key: ObjectKey) -> bool {
+        self.known.damage(key).is_some()
+    }
+
     /// Lists again, because an object was not there any more.
     pub(super) async fn list_again(&mut self) -> Result<(), RestoreError> {
         if self.listings >= LISTINGS_MAX {
