@@ -11,7 +11,7 @@ thread_local! {
 
 /// From now on panics are results, not news: their places are remembered, and nothing is printed.
 pub fn are_results() {
-    set_hook(Box::new(|info| remember(info)));
+    set_hook(Box::new(remember));
 }
 
 /// From now on their places are remembered as well.

@@ -150,7 +150,7 @@ fn rot_head(draw: &mut Random, all: &mut Vec<Step>) {
     push(all, Operation::KeepDown { kill: false, ms: 4_000 }, 3_500);
     // In the header, where a start may need it; or somewhere behind it, where only a restore looks.
     let bit = draw.below(800) as u32;
-    let bit = if bit % 3 == 0 { bit.wrapping_mul(7919) } else { bit };
+    let bit = if bit.is_multiple_of(3) { bit.wrapping_mul(7919) } else { bit };
     push(all, Operation::RotHead { bit }, draw.below(5_000));
 }
 
