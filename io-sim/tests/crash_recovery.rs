@@ -212,6 +212,8 @@ const CRASHES: Config = Config {
         short_read_ppm: 0,
         read_flip_ppm: 0,
         lying_fsync_ppm: 0,
+        rename_fails_ppm: 0,
+        unlink_fails_ppm: 0,
         slow_ppm: 0,
         rename_fails_ppm: 0,
         unlink_fails_ppm: 0,
