@@ -215,8 +215,6 @@ const CRASHES: Config = Config {
         rename_fails_ppm: 0,
         unlink_fails_ppm: 0,
         slow_ppm: 0,
-        rename_fails_ppm: 0,
-        unlink_fails_ppm: 0,
     },
 };
 
