@@ -23,6 +23,7 @@ pub mod coverage;
 #[cfg(all(feature = "madsim", madsim))]
 pub mod driver;
 pub mod fleet;
+mod frame;
 pub mod mutant;
 pub mod oracle;
 pub mod outcome;

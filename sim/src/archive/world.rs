@@ -10,15 +10,14 @@ use super::plan::{ArchivePlan, Damage, Deed};
 use super::settings::{ArchiveSettings, draw_page_size};
 use super::shelf::{Item, Shelf};
 use crate::coverage::{Coverage, Reached};
+use crate::frame;
 use crate::oracle::restored::Around;
 use crate::outcome::{Outcome, Violation};
-use crate::panics;
 use crate::world::Options;
 use bytes::Bytes;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::mutants::set_mutant;
 use engine::store::Attributes;
-use engine::types::{Instant, Level, LockByte, Timestamp, Txid, TxidRange};
+use engine::types::{Level, LockByte, Timestamp, Txid, TxidRange};
 use io_sim::clock::SimClock;
 use io_sim::disk::SimDisk;
 use io_sim::process::Process;
@@ -27,35 +26,18 @@ use io_sim::s3::SimS3;
 use io_sim::sqlite_vfs::SqliteRun;
 use io_sim::trace::Trace;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Runs a plan in a fresh world.
 pub fn run(plan: &ArchivePlan, settings: &ArchiveSettings, options: Options) -> Outcome {
-    set_mutant(options.mutant);
-    let clock = SimClock::new();
-    let trace = Trace::new(&clock);
-    trace.keep_last(options.keep_events);
-    let mut coverage = Coverage::default();
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        let disk = SimDisk::new(plan.seed, 0, &clock, &trace);
-        let sqlite = SqliteRun::start(&disk);
-        let mut world = World::new(plan.seed, settings, &clock, &trace, disk);
+    frame::run(plan.seed, options, |clock, trace, counts| {
+        let disk = SimDisk::new(plan.seed, 0, clock, trace);
+        let _sqlite = SqliteRun::start(&disk);
+        let mut world = World::new(plan.seed, settings, clock, trace, disk);
         let result = world.play(&plan.steps);
-        coverage = std::mem::take(&mut world.coverage);
-        drop(world);
-        drop(sqlite);
+        counts.coverage = std::mem::take(&mut world.coverage);
         result
-    }));
-    set_mutant(None);
-    let violation = match played {
-        Ok(result) => result.err(),
-        Err(panic) => Some(Violation::new(0, panics::describe(&*panic))),
-    };
-    let events = trace.take_lines();
-    let simulated = clock.mono().since(Instant::default());
-    let trace = trace.hash().to_string();
-    Outcome { seed: plan.seed, trace, violation, simulated, coverage, events, happened: 0 }
+    })
 }
 
 mod readers;

@@ -6,10 +6,10 @@ use super::place::{MACHINES, PlaceModel};
 use super::plan::{Deed, FleetPlan, FleetStep};
 use super::settings::FleetSettings;
 use crate::coverage::{Coverage, Reached};
+use crate::frame::{self, Counts};
 use crate::outcome::{Outcome, Violation};
-use crate::panics;
 use crate::world::Options;
-use engine::mutants::{Mutant, mutated, set_mutant};
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{Event, Hint, TakeOver};
 use engine::types::{Instant, LockByte, Txid};
 use io_sim::clock::SimClock;
@@ -20,7 +20,6 @@ use io_sim::random::{Random, Stream};
 use io_sim::s3::SimS3;
 use io_sim::trace::Trace;
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 mod applications;
@@ -38,27 +37,12 @@ pub(crate) use meddlers::Undo;
 
 /// Runs a plan in a fresh world.
 pub fn run(plan: &FleetPlan, settings: &FleetSettings, options: Options) -> Outcome {
-    set_mutant(options.mutant);
-    let clock = SimClock::new();
-    let trace = Trace::new(&clock);
-    trace.keep_last(options.keep_events);
-    let (mut coverage, mut happened) = (Coverage::default(), 0);
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        let mut world = World::new(plan.seed, settings, &clock, &trace);
+    frame::run(plan.seed, options, |clock, trace, counts| {
+        let mut world = World::new(plan.seed, settings, clock, trace);
         let result = world.play(&plan.steps);
-        coverage = std::mem::take(&mut world.coverage);
-        happened = world.happened();
+        *counts = Counts { coverage: std::mem::take(&mut world.coverage), happened: world.happened() };
         result
-    }));
-    set_mutant(None);
-    let violation = match played {
-        Ok(result) => result.err(),
-        Err(panic) => Some(Violation::new(0, panics::describe(&*panic))),
-    };
-    let events = trace.take_lines();
-    let simulated = clock.mono().since(Instant::default());
-    let trace = trace.hash().to_string();
-    Outcome { seed: plan.seed, trace, violation, simulated, coverage, events, happened }
+    })
 }
 
 struct World<'a> {

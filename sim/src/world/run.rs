@@ -6,18 +6,18 @@ use super::daemon::{DATABASE, Daemon, Life};
 use super::machine::Machine;
 use super::meanwhile::{self, Acted};
 use crate::coverage::{Coverage, Reached};
+use crate::frame;
 use crate::oracle::image::{digest, integrity};
 use crate::oracle::manifest::Claimed;
 use crate::oracle::mirror::Mirror;
 use crate::oracle::restore::Snapshot;
 use crate::oracle::{history::History, ownership::Ownership, states::States};
 use crate::outcome::{Outcome, Violation};
-use crate::panics;
 use crate::plan::{Plan, Step};
 use crate::settings::Settings;
 use engine::key::Place;
 use engine::manifest::DatabaseId;
-use engine::mutants::{Mutant, mutated, set_mutant};
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{HealReason, Hint, Notice, Status, TakeOver};
 use engine::restore::Target;
 use engine::store::Sha256;
@@ -32,7 +32,6 @@ use io_sim::s3::SimS3;
 use io_sim::sqlite_vfs::SqliteRun;
 use io_sim::trace::Trace;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 mod converge;
@@ -57,33 +56,18 @@ pub struct Options {
 
 /// Runs a plan in a fresh world.
 pub fn run(plan: &Plan, settings: &Settings, options: Options) -> Outcome {
-    set_mutant(options.mutant);
-    let clock = SimClock::new();
-    let trace = Trace::new(&clock);
-    trace.keep_last(options.keep_events);
-    let mut coverage = Coverage::default();
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        let disk = SimDisk::new(plan.seed, 0, &clock, &trace);
+    frame::run(plan.seed, options, |clock, trace, counts| {
+        let disk = SimDisk::new(plan.seed, 0, clock, trace);
+        // It outlives the world, whose connections it serves.
         let mut sqlite = SqliteRun::start(&disk);
         if settings.lock_page_moved {
             sqlite.move_lock_page(lock_byte(settings));
         }
-        let mut world = World::new(plan.seed, settings, &clock, &trace, disk);
+        let mut world = World::new(plan.seed, settings, clock, trace, disk);
         let result = world.play(&plan.steps);
-        coverage = std::mem::take(&mut world.coverage);
-        drop(world);
-        drop(sqlite);
+        counts.coverage = std::mem::take(&mut world.coverage);
         result
-    }));
-    set_mutant(None);
-    let violation = match played {
-        Ok(result) => result.err(),
-        Err(panic) => Some(Violation::new(0, panics::describe(&*panic))),
-    };
-    let events = trace.take_lines();
-    let simulated = clock.mono().since(Instant::default());
-    let trace = trace.hash().to_string();
-    Outcome { seed: plan.seed, trace, violation, simulated, coverage, events, happened: 0 }
+    })
 }
 
 struct World<'a> {
