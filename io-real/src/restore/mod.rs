@@ -27,6 +27,7 @@ mod whole;
 
 pub use catalog::Catalog;
 pub use error::{OutputError, ReadError, RestoreError};
+pub use object::READ_FOR_HEADER_BYTES_MAX;
 pub use output::{IfExists, Output};
 pub use reads::Limits;
 pub use restorer::{Event, Observer, Proof, Recorder, Restored, Restorer};

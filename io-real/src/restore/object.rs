@@ -90,7 +90,7 @@ impl Objects {
         if info.size_bytes < HEADER_BYTES as u64 {
             return Err(Fault::Damaged(key, format!("it has only {} bytes", info.size_bytes)));
         }
-        let is_small = info.size_bytes <= SMALL_BYTES_MAX;
+        let is_small = info.size_bytes <= READ_FOR_HEADER_BYTES_MAX;
         let end = if is_small { info.size_bytes } else { HEADER_BYTES as u64 };
         let part = self.read(info, 0..end).await?;
         let header =
@@ -169,7 +169,7 @@ impl Objects {
             if differs && !mutated(Mutant::RestoreHeaderBelieved) {
                 return Err(Fault::Damaged(key, "its SHA-256 is wrong".to_owned()));
             }
-            if length <= SMALL_BYTES_MAX && seen.small_bytes + length <= SMALL_TOTAL_BYTES_MAX {
+            if length <= READ_FOR_HEADER_BYTES_MAX && seen.small_bytes + length <= SMALL_TOTAL_BYTES_MAX {
                 seen.small_bytes += length;
                 seen.small.insert(key, bytes.clone());
             }
@@ -212,8 +212,9 @@ fn to_usize(range: &Range<u64>) -> Range<usize> {
     index(range.start)..index(range.end)
 }
 
-/// Objects up to this are read at once: a request costs about as much as this much transfer.
-const SMALL_BYTES_MAX: u64 = 64 << 10;
+/// Objects up to this are read at once, and proven, where their header is needed: a request costs about as much as this much
+/// transfer. A header of a larger one is believed until all of it is read.
+pub const READ_FOR_HEADER_BYTES_MAX: u64 = 64 << 10;
 /// Memory for small objects; beyond it they are read in pieces like others.
 const SMALL_TOTAL_BYTES_MAX: u64 = 16 << 20;
 /// How much of an object's end is read first. An index has 8 to 12 bytes per page, so this is enough for a

@@ -4,10 +4,11 @@ use super::history::History;
 use super::manifests::Saying;
 use super::shelf::{Item, Shelf};
 use crate::outcome::Violation;
+use engine::key::ObjectKey;
 use engine::ltx::{Version, read_any, version};
 use engine::restore::{PlanError, PlanErrorKind, Point, Target};
 use engine::types::{LockByte, Timestamp, Txid};
-use io_real::restore::{RestoreError, Restored};
+use io_real::restore::{READ_FOR_HEADER_BYTES_MAX, RestoreError, Restored};
 use std::collections::BTreeSet;
 
 /// A place as it was at a moment.
@@ -18,6 +19,8 @@ pub struct Judge {
     pub shelf: Shelf,
     /// What the manifest says.
     pub saying: Saying,
+    /// Objects of which its index has another digest than theirs: it speaks against them although they are sound.
+    pub maligned: BTreeSet<ObjectKey>,
 }
 
 /// A restore.
@@ -66,7 +69,7 @@ impl Judge {
 
     fn succeeded(&self, end: &Judge, read: &Read, restored: &Restored) -> Result<(), (u32, String)> {
         let txid = restored.txid;
-        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        let is_damaged = self.shelf.is_damaged();
         if self.saying == Saying::Newer {
             return Err((0, "of a place that a newer version wrote".to_owned()));
         }
@@ -97,10 +100,9 @@ impl Judge {
     /// Not promised: that a wrong time in the header of an object is noticed which is too large to be read for it; nor that an
     /// index lies which is the only one left to tell.
     fn tells_times(&self) -> bool {
-        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
         let lies = [Saying::Lying, Saying::Flipped, Saying::Outdated].contains(&self.saying);
-        let is_untold = |item: &Item| item.is_damaged && item.bytes.len() > READ_FOR_ITS_HEADER_BYTES_MAX;
-        let is_hidden = is_damaged && lies || self.shelf.items.values().any(is_untold);
+        let is_untold = |item: &Item| item.is_damaged && item.bytes.len() as u64 > READ_FOR_HEADER_BYTES_MAX;
+        let is_hidden = self.shelf.is_damaged() && lies || self.shelf.items.values().any(is_untold);
         !is_hidden
     }
 
@@ -126,18 +128,17 @@ impl Judge {
             RestoreError::Store(_) if !read.well => Ok(()),
             RestoreError::Restless { .. } if read.changed => Ok(()),
             RestoreError::Plan(error) => {
-                // A wrong digest in an index speaks against an object that is sound.
-                if let PlanError::Damaged { object, .. } = error
-                    && self.saying != Saying::Flipped
-                    && !self.shelf.items.get(object).is_some_and(|item| item.is_damaged)
-                    && !read.changed
-                {
-                    return unexplained("a sound object is said to be damaged");
+                let is_blamed_rightly = |key: &ObjectKey| {
+                    let is_damaged = self.shelf.items.get(key).is_some_and(|item| item.is_damaged);
+                    is_damaged || self.maligned.contains(key)
+                };
+                match error {
+                    PlanError::Damaged { object, .. } if !is_blamed_rightly(object) => {
+                        unexplained("a sound object is said to be damaged")
+                    }
+                    _ if read.changed || !self.maligned.is_empty() => Ok(()),
+                    _ => self.refused(read.target, error),
                 }
-                if read.changed || self.saying == Saying::Flipped {
-                    return Ok(());
-                }
-                self.refused(read.target, error)
             }
             _ => unexplained("nothing explains this"),
         }
@@ -145,7 +146,7 @@ impl Judge {
 
     /// There must be no sound way, and the points around are told as they are.
     fn refused(&self, target: Target, error: &PlanError) -> Result<(), (u32, String)> {
-        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        let is_damaged = self.shelf.is_damaged();
         // What nobody knows to be damaged, or of another page size, may hide a gap, and an image behind it is not looked for.
         let points = match is_damaged || self.shelf.has_page_sizes() {
             true => self.shelf.certain_points(&self.history),
@@ -211,7 +212,7 @@ impl Judge {
         };
         let found: BTreeSet<Txid> = points.iter().map(|point| point.txid).collect();
         let sound = self.shelf.points(&self.history);
-        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        let is_damaged = self.shelf.is_damaged();
         // Links count as sound until headers contradict them, and objects until somebody reads them.
         let is_right = match listed.checked && !is_damaged {
             true => found == sound,
@@ -265,6 +266,3 @@ impl Judge {
         Err(Violation::new(if is_whole { 28 } else { 21 }, message))
     }
 }
-
-/// Objects up to this are read whole for their headers (`io-real/src/restore/object.rs`).
-const READ_FOR_ITS_HEADER_BYTES_MAX: usize = 64 << 10;

@@ -16,6 +16,7 @@ use crate::outcome::{Outcome, Violation};
 use crate::world::Options;
 use bytes::Bytes;
 use engine::key::{Layout, ObjectKey, Place};
+use engine::manifest::{IndexEntry, Manifest};
 use engine::store::Attributes;
 use engine::types::{Level, LockByte, Timestamp, Txid, TxidRange};
 use io_sim::clock::SimClock;
@@ -54,6 +55,8 @@ struct World<'a> {
     shelf: Shelf,
     tool: Tool,
     saying: Saying,
+    /// The manifest's index, where there is one that can be read.
+    index: Vec<IndexEntry>,
     /// Slots that landed late.
     zombies: Vec<Txid>,
     draw: Random,
@@ -85,6 +88,7 @@ impl<'a> World<'a> {
             shelf: Shelf::default(),
             tool: Tool::Litestream,
             saying: Saying::Nothing,
+            index: Vec::new(),
             zombies: Vec::new(),
             draw,
             coverage: Coverage::default(),
@@ -343,7 +347,10 @@ impl<'a> World<'a> {
     fn say(&mut self, saying: Saying, seed: u64) {
         self.saying = saying;
         let key = self.place.manifest_key();
-        match saying.bytes(&self.shelf, &mut Random::new(seed, Stream::Archive)) {
+        let bytes = saying.bytes(&self.shelf, &mut Random::new(seed, Stream::Archive));
+        let read = bytes.as_ref().and_then(|bytes| Manifest::decode(bytes).ok());
+        self.index = read.map_or_else(Vec::new, |manifest| manifest.objects);
+        match bytes {
             Some(bytes) => self.put(&key, bytes),
             None => {
                 self.store.remove(&key);

@@ -68,14 +68,15 @@ impl World<'_> {
         if !left.is_tidy() {
             return Err(Violation::new(13, format!("a restore left {left:?}")));
         }
-        let (well, changed) = (self.is_well(), meanwhile.is_some());
+        let well = self.is_well();
+        let changed = !before.shelf.items.keys().eq(self.shelf.items.keys());
         let read = Read { target, result, before: was, after: self.disk.peek(OUTPUT), well, changed };
         self.count(&read.result);
         before.restored(&self.judge(), &read)
     }
 
     fn count(&mut self, result: &Result<Restored, RestoreError>) {
-        let is_damaged = self.shelf.items.values().any(|item| item.is_damaged);
+        let is_damaged = self.shelf.is_damaged();
         let state = match result {
             Ok(_) if is_damaged => Reached::RestoreAroundDamage,
             Ok(_) => Reached::Restored,
@@ -127,7 +128,12 @@ impl World<'_> {
     }
 
     pub(super) fn judge(&self) -> Judge {
-        Judge { history: self.history.clone(), shelf: self.shelf.clone(), saying: self.saying }
+        Judge {
+            history: self.history.clone(),
+            shelf: self.shelf.clone(),
+            saying: self.saying,
+            maligned: self.shelf.maligned(&self.index),
+        }
     }
 
     fn catalog(&self, draw: &mut Random) -> (Catalog, UnboundedReceiver<Asked>) {
