@@ -15,7 +15,7 @@ use io_real::restore::{
     Catalog, Event, IfExists, Limits, Output, OutputError, Proof, RestoreError, Restored, Restorer,
 };
 use io_real::store::{StoreOptions, StoreUrl, open};
-use restorable::{LOCK, Replica, chain, fixtures, slot, snapshot, txid};
+use restorable::{LOCK, Replica, chain, fixtures, image_of_another_tool, slot, snapshot, txid};
 use served::options;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -30,6 +30,7 @@ struct World {
     server: Option<S3Server>,
     dir: TempDir,
     timeout: Duration,
+    requests_in_flight: usize,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
@@ -51,7 +52,8 @@ impl World {
 
     fn new(layout: Layout, store: Arc<dyn Store>, server: Option<S3Server>, dir: TempDir) -> World {
         std::fs::create_dir(dir.path().join("out")).unwrap();
-        World { layout, store, server, dir, timeout: Duration::from_secs(60), heard: Arc::default() }
+        let timeout = Duration::from_secs(60);
+        World { layout, store, server, dir, timeout, requests_in_flight: 4, heard: Arc::default() }
     }
 
     fn both() -> [World; 2] {
@@ -92,7 +94,7 @@ impl World {
     fn limits(&self) -> Limits {
         // So small that a small replica takes many requests.
         let read = ReadLimits { gap_bytes_max: 100, request_bytes_max: 4000 };
-        Limits { requests_in_flight: 4, read, timeout: self.timeout, lock_byte: LOCK }
+        Limits { requests_in_flight: self.requests_in_flight, read, timeout: self.timeout, lock_byte: LOCK }
     }
 
     fn catalog(&self) -> Catalog {
@@ -290,6 +292,19 @@ async fn a_store_that_fails_now_and_then_is_asked_again() {
     for fault in [Fault::SLOW_DOWN, Fault::Drop, Fault::Truncate { bytes: 3 }] {
         world.server().inject(Rule::on(Operation::GetObject, fault).times(5));
         assert!(world.restore(Target::Latest).await.is_ok());
+    }
+}
+
+/// Pieces of an object are taken in order. Threads that run later ones first must not keep the earlier ones from their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pieces_of_whole_objects_take_their_turns_in_order() {
+    for requests_in_flight in [1, 2, 5] {
+        let world = World { requests_in_flight, ..World::s3() };
+        world.put_all(&image_of_another_tool());
+        let fails = Fault::SLOW_DOWN;
+        world.server().inject(Rule::on(Operation::GetObject, fails).times(3));
+        let restored = tokio::time::timeout(Duration::from_secs(60), world.restore(Target::Latest)).await;
+        assert!(restored.expect("it comes to an end").is_ok());
     }
 }
 

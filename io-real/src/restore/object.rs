@@ -3,7 +3,7 @@
 use super::ReadError;
 use super::blocking::off_thread;
 use super::error::Fault;
-use super::reads::{Piece, Reads};
+use super::reads::{Piece, Reads, Turn};
 use crate::port::Work;
 use bytes::Bytes;
 use engine::key::{Layout, ObjectInfo, ObjectKey, Place};
@@ -129,12 +129,32 @@ impl Objects {
 
     /// Bytes of an object.
     pub(super) async fn read(&self, info: &ObjectInfo, range: Range<u64>) -> Result<Part, Fault> {
+        self.read_in(info, range, None).await
+    }
+
+    /// Waits for the right to one request of [`Objects::read_in`].
+    pub(super) async fn turn(&self) -> Turn {
+        self.reads.turn().await
+    }
+
+    /// The same in a turn that was waited for before.
+    pub(super) async fn read_in(
+        &self,
+        info: &ObjectInfo,
+        range: Range<u64>,
+        turn: Option<Turn>,
+    ) -> Result<Part, Fault> {
         assert!(range.start < range.end && range.end <= info.size_bytes, "{range:?} of {}", info.size_bytes);
         let cached = self.seen().small.get(&info.key).cloned();
         if let Some(bytes) = cached {
             return Ok(Part { bytes: bytes.slice(to_usize(&range)), _piece: None });
         }
-        let piece = self.reads.get(&self.key(info), range.clone()).await.map_err(|e| fault(info.key, e))?;
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.turn().await,
+        };
+        let read = self.reads.get(&self.key(info), range.clone(), turn).await;
+        let piece = read.map_err(|error| fault(info.key, error))?;
         self.take(info, range, piece)
     }
 

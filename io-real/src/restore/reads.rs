@@ -44,8 +44,12 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) body: Body,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn,
 }
+
+/// The right to one request, and to hold what it brings.
+#[derive(Debug)]
+pub(super) struct Turn(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 /// The store, for reading. Clones share the bounds.
 #[derive(Clone)]
@@ -67,22 +71,29 @@ impl Reads {
         }
     }
 
+    /// Waits for the right to one request.
+    pub(super) async fn turn(&self) -> Turn {
+        Turn(self.permits.clone().acquire_owned().await.expect("the semaphore is never closed"))
+    }
+
     /// Bytes of an object.
-    pub(super) async fn get(&self, key: &str, range: Range<u64>) -> Result<Piece, ReadError> {
+    pub(super) async fn get(&self, key: &str, range: Range<u64>, turn: Turn) -> Result<Piece, ReadError> {
         let bytes = range.end - range.start;
-        let (body, permit) = self.retried(key, bytes, || self.store.get(key, Some(range.clone()))).await?;
-        Ok(Piece { body, _permit: permit })
+        let request = || self.store.get(key, Some(range.clone()));
+        let (body, turn) = self.retried(key, bytes, turn, request).await?;
+        Ok(Piece { body, _turn: turn })
     }
 
     /// Up to so many bytes of an object's end.
     pub(super) async fn tail(&self, key: &str, bytes_max: u64) -> Result<Piece, ReadError> {
-        let (body, permit) = self.retried(key, bytes_max, || self.store.get_tail(key, bytes_max)).await?;
-        Ok(Piece { body, _permit: permit })
+        let request = || self.store.get_tail(key, bytes_max);
+        let (body, turn) = self.retried(key, bytes_max, self.turn().await, request).await?;
+        Ok(Piece { body, _turn: turn })
     }
 
     /// A whole small object; `None` if there is none.
     pub(super) async fn whole(&self, key: &str) -> Result<Option<Body>, ReadError> {
-        match self.retried(key, 0, || self.store.get(key, None)).await {
+        match self.retried(key, 0, self.turn().await, || self.store.get(key, None)).await {
             Ok((body, _)) => Ok(Some(body)),
             Err(ReadError { error: StoreError::Missing, .. }) => Ok(None),
             Err(error) => Err(error),
@@ -91,34 +102,34 @@ impl Reads {
 
     /// One page of a listing.
     pub(super) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, ReadError> {
-        Ok(self.retried(prefix, 0, || self.store.list(prefix, after)).await?.0)
+        Ok(self.retried(prefix, 0, self.turn().await, || self.store.list(prefix, after)).await?.0)
     }
 
     /// One page of a folder's direct children.
     pub(super) async fn list_folder(&self, prefix: &str, after: Option<&str>) -> Result<Listing, ReadError> {
-        Ok(self.retried(prefix, 0, || self.store.list_folder(prefix, after)).await?.0)
+        Ok(self.retried(prefix, 0, self.turn().await, || self.store.list_folder(prefix, after)).await?.0)
     }
 
     /// Repeats what may be repeated. The turn is kept between two attempts: pieces of an object are taken in order, and those
-    /// that came out of order hold their turns until the one that failed has come.
+    /// behind one that failed keep theirs until it has come.
     async fn retried<T, F>(
         &self,
         key: &str,
         bytes: u64,
+        mut turn: Turn,
         request: impl Fn() -> F,
-    ) -> Result<(T, OwnedSemaphorePermit), ReadError>
+    ) -> Result<(T, Turn), ReadError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         let mut since: Option<Instant> = None;
         let mut attempt = 0;
-        let mut permit = self.turn().await;
         loop {
             let began = *since.get_or_insert_with(Instant::now);
             let error = match self.within(bytes, request()).await {
                 Ok(answer) => {
                     *self.succeeded() = Some(Instant::now());
-                    return Ok((answer, permit));
+                    return Ok((answer, turn));
                 }
                 Err(error) => error,
             };
@@ -128,19 +139,16 @@ impl Reads {
                 return Err(ReadError { key: key.into(), error, attempts: attempt + 1 });
             }
             tracing::debug!(key, %error, "trying again");
+            let rest = tokio::time::sleep(pause(attempt, key, &error).min(self.timeout));
             if mutated(Mutant::RestoreTurnGivenUp) {
-                drop(permit);
-                tokio::time::sleep(pause(attempt, key, &error).min(self.timeout)).await;
-                permit = self.turn().await;
+                drop(turn);
+                rest.await;
+                turn = self.turn().await;
             } else {
-                tokio::time::sleep(pause(attempt, key, &error).min(self.timeout)).await;
+                rest.await;
             }
             attempt += 1;
         }
-    }
-
-    async fn turn(&self) -> OwnedSemaphorePermit {
-        self.permits.clone().acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// The store has limits of its own; this one holds for a file system that hangs, too.

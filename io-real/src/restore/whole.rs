@@ -13,6 +13,7 @@ use engine::types::{LockByte, Pgno};
 use futures::stream::{self, StreamExt as _};
 use sha2::Digest as _;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 
 /// Reads ahead of the decoder, per object.
@@ -53,10 +54,16 @@ async fn read_through(
     ranges: Vec<Range<u64>>,
     mut reader: Reader,
 ) -> Result<Written, Fault> {
-    let parts = stream::iter(ranges).map(|range| {
-        let (objects, info) = (objects.clone(), info.clone());
-        Task::spawn(async move { objects.read(&info, range).await })
+    // Turns come in the order in which the parts are needed: who comes later and holds one waits for those before.
+    let of = (objects.clone(), info.clone());
+    let parts = stream::iter(ranges).then(move |range| {
+        let (objects, info) = of.clone();
+        async move {
+            let turn = objects.turn().await;
+            Task::spawn(async move { objects.read_in(&info, range, Some(turn)).await })
+        }
     });
+    let parts = pin!(parts);
     let mut parts = parts.buffered(READ_AHEAD);
     while let Some(part) = parts.next().await.transpose()? {
         reader = off_thread(work, move || reader.step(&part.bytes).map(|()| reader)).await?;

@@ -73,6 +73,19 @@ pub(crate) fn other_chain() -> Replica {
     build(2)
 }
 
+/// One image of some 120 KiB, without our tag.
+pub(crate) fn image_of_another_tool() -> Replica {
+    let mut database = Database { pages: BTreeMap::new(), commit: 0, noise: 3 };
+    let mut replica =
+        Replica { name: "image".to_owned(), objects: BTreeMap::new(), expected: BTreeMap::new() };
+    database.resize(60);
+    (1..=60).for_each(|pgno| database.touch(pgno));
+    let key = slot(txid(1));
+    replica.put_under(key, header(key, &database), &database, (1..=60).collect());
+    replica.expected.insert(txid(1), Some(database.sha256()));
+    replica
+}
+
 const PAGE_BYTES: u32 = 4096;
 const SLOTS: u64 = 9;
 const COMPACTED: u64 = 6;
@@ -128,29 +141,36 @@ fn build(seed: u64) -> Replica {
 }
 
 impl Replica {
-    fn put(&mut self, key: ObjectKey, database: &Database, before: Option<Checksum>, mut pages: Vec<u32>) {
-        let time =
-            Timestamp::from_millis(1_700_000_000_000 + 1000 * i64::try_from(key.max().into_inner()).unwrap());
-        let (size, commit) = (PageSize::new(PAGE_BYTES).unwrap(), Pgno::new(database.commit).unwrap());
-        let node = NodeId::new(7).unwrap();
-        let claim = key == slot(txid(2));
-        let header = Header::new(size, commit, key.range(), time).with_chain(Chain {
-            node,
+    fn put(&mut self, key: ObjectKey, database: &Database, before: Option<Checksum>, pages: Vec<u32>) {
+        let chain = Chain {
+            node: NodeId::new(7).unwrap(),
             before,
             after: database.checksum(),
-            claim,
-        });
+            claim: key == slot(txid(2)),
+        };
+        self.put_under(key, header(key, database).with_chain(chain), database, pages);
+    }
+
+    fn put_under(&mut self, key: ObjectKey, header: Header, database: &Database, mut pages: Vec<u32>) {
         let mut bytes = Vec::new();
         let mut encoder = Encoder::new(&header, LOCK, &mut bytes);
+        let lock = LOCK.pgno(header.page_size());
         pages.sort_unstable();
         pages.dedup();
-        pages.retain(|pgno| *pgno <= database.commit && Pgno::new(*pgno).unwrap() != LOCK.pgno(size));
+        pages.retain(|pgno| *pgno <= database.commit && Pgno::new(*pgno).unwrap() != lock);
         for pgno in pages {
             encoder.push(Pgno::new(pgno).unwrap(), &database.pages[&pgno], &mut bytes);
         }
         encoder.finish(&mut bytes);
-        self.objects.insert(key, (bytes, time));
+        self.objects.insert(key, (bytes, header.timestamp()));
     }
+}
+
+fn header(key: ObjectKey, database: &Database) -> Header {
+    let time =
+        Timestamp::from_millis(1_700_000_000_000 + 1000 * i64::try_from(key.max().into_inner()).unwrap());
+    let commit = Pgno::new(database.commit).unwrap();
+    Header::new(PageSize::new(PAGE_BYTES).unwrap(), commit, key.range(), time)
 }
 
 /// A made-up database.
