@@ -59,8 +59,9 @@ impl Knowledge {
         self.full_images.insert(key, full);
     }
 
-    /// Takes note that an object cannot be what its name says: it is planned around.
+    /// Takes note that an object cannot be what its name says: it is planned around, and its header tells nothing any more.
     pub fn learn_damage(&mut self, key: ObjectKey, why: impl Into<Box<str>>) {
+        self.headers.remove(&key);
         self.damaged.insert(key, why.into());
     }
 

@@ -7,7 +7,7 @@ use super::points::settle;
 use super::reach::Reach;
 use super::target::{Finder, Target};
 use crate::key::{ObjectInfo, ObjectKey, PlaceListing};
-use crate::types::{Checksum, PageSize, Timestamp, Txid};
+use crate::types::{Checksum, Level, PageSize, Timestamp, Txid};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -57,8 +57,12 @@ pub fn plan(listing: &PlaceListing, known: &Knowledge, target: Target) -> Result
     }
     let point = settled.points.binary_search_by_key(&txid, |p| p.txid).expect("the target is a point");
     // The manifest's index may tell another time; nothing has proven what it says.
-    let timed_by = known.header(settled.points[point].timed_by);
-    Ok(Step::Done(Plan::new(&path, known, timed_by.map(|facts| facts.timestamp))))
+    let timed_by = settled.points[point].timed_by;
+    let facts = known.header(timed_by);
+    if facts.is_none() && tells_late(&path, known) {
+        return Ok(Step::Need(Needs { headers: vec![timed_by], page_indexes: Vec::new() }));
+    }
+    Ok(Step::Done(Plan::new(&path, known, facts.map(|facts| facts.timestamp))))
 }
 
 /// Headers without which the links of a way are not checked: those of its objects, then, where one overlaps
@@ -74,6 +78,12 @@ fn headers_to_check(reach: &Reach<'_>, known: &Knowledge, path: &[&ObjectInfo]) 
     let witnesses: BTreeSet<ObjectKey> =
         tagged.flat_map(|key| reach.witnesses(key)).filter(is_unknown).collect();
     witnesses.into_iter().collect()
+}
+
+/// Whether a way ends with a snapshot of another tool, which says when it was taken.
+fn tells_late(path: &[&ObjectInfo], known: &Knowledge) -> bool {
+    let last = path.last().map(|object| object.key).filter(|key| key.level() == Level::SNAPSHOT);
+    last.and_then(|key| known.header(key)).is_some_and(|facts| facts.after.is_none())
 }
 
 fn has_before(facts: &Facts) -> bool {

@@ -55,13 +55,14 @@ async fn read_through(
     mut reader: Reader,
 ) -> Result<Written, Fault> {
     // Turns come in the order in which the parts are needed: who comes later and holds one waits for those before.
-    let of = (objects.clone(), info.clone());
-    let parts = stream::iter(ranges).then(move |range| {
-        let (objects, info) = of.clone();
-        async move {
-            let turn = objects.turn().await;
-            Task::spawn(async move { objects.read_in(&info, range, Some(turn)).await })
-        }
+    let waiting = objects.clone();
+    let turns = stream::iter(ranges).then(move |range| {
+        let objects = waiting.clone();
+        async move { (range, objects.turn().await) }
+    });
+    let parts = turns.map(|(range, turn)| {
+        let (objects, info) = (objects.clone(), info.clone());
+        Task::spawn(async move { objects.read_in(&info, range, Some(turn)).await })
     });
     let parts = pin!(parts);
     let mut parts = parts.buffered(READ_AHEAD);

@@ -19,6 +19,8 @@ pub struct Judge {
     pub shelf: Shelf,
     /// What the manifest says.
     pub saying: Saying,
+    /// It says that a newer version wrote it.
+    pub is_newer: bool,
     /// Objects of which its index has another digest than theirs: it speaks against them although they are sound.
     pub maligned: BTreeSet<ObjectKey>,
 }
@@ -70,16 +72,21 @@ impl Judge {
     fn succeeded(&self, end: &Judge, read: &Read, restored: &Restored) -> Result<(), (u32, String)> {
         let txid = restored.txid;
         let is_damaged = self.shelf.is_damaged();
-        if self.saying == Saying::Newer {
+        if self.is_newer {
             return Err((0, "of a place that a newer version wrote".to_owned()));
         }
         let Some(state) = self.history.state(txid) else { return Err((2, format!("{txid} never was"))) };
         if read.after.as_ref() != Some(&state.file()) {
             return Err((if is_damaged { 21 } else { 2 }, format!("{txid} is something else")));
         }
+        // What is damaged, or moves, or does not go on from a state of another page size, leaves the time to what else ends there.
         let told_by = [self, end].into_iter().flat_map(|judge| judge.shelf.items.iter());
         let mut times = told_by.filter(|(key, _)| key.range().max() == txid).map(|(_, item)| item.time);
-        if self.tells_times() && !times.any(|time| time == restored.time) {
+        let is_time = match is_damaged || read.changed || self.shelf.has_page_sizes() {
+            true => times.any(|time| time == restored.time),
+            false => self.shelf.time(&self.history, txid) == Some(restored.time),
+        };
+        if self.tells_times() && !is_time {
             return Err((21, format!("{} is not the time of {txid}", restored.time)));
         }
         match read.target {
@@ -124,7 +131,7 @@ impl Judge {
     fn failed(&self, read: &Read, error: &RestoreError) -> Result<(), (u32, String)> {
         let unexplained = |what: &str| Err((2, format!("{what}: {error}")));
         match error {
-            RestoreError::NewerFormat { .. } if self.saying == Saying::Newer => Ok(()),
+            RestoreError::NewerFormat { .. } if self.is_newer => Ok(()),
             RestoreError::Store(_) if !read.well => Ok(()),
             RestoreError::Restless { .. } if read.changed => Ok(()),
             RestoreError::Plan(error) => {
@@ -206,7 +213,7 @@ impl Judge {
         let wrong = |what: String| Err(Violation::new(2, format!("the points: {what}")));
         let points = match &listed.result {
             Ok(points) => points,
-            Err(RestoreError::NewerFormat { .. }) if self.saying == Saying::Newer => return Ok(()),
+            Err(RestoreError::NewerFormat { .. }) if self.is_newer => return Ok(()),
             Err(RestoreError::Store(_)) if !listed.well => return Ok(()),
             Err(error) => return wrong(format!("{error}")),
         };

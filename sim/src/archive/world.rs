@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Violation};
 use crate::world::Options;
 use bytes::Bytes;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::manifest::{IndexEntry, Manifest};
+use engine::manifest::{IndexEntry, Manifest, ManifestError};
 use engine::store::Attributes;
 use engine::types::{Level, LockByte, Timestamp, Txid, TxidRange};
 use io_sim::clock::SimClock;
@@ -55,6 +55,8 @@ struct World<'a> {
     shelf: Shelf,
     tool: Tool,
     saying: Saying,
+    /// The manifest is of a newer format.
+    is_newer: bool,
     /// The manifest's index, where there is one that can be read.
     index: Vec<IndexEntry>,
     /// Slots that landed late.
@@ -88,6 +90,7 @@ impl<'a> World<'a> {
             shelf: Shelf::default(),
             tool: Tool::Litestream,
             saying: Saying::Nothing,
+            is_newer: false,
             index: Vec::new(),
             zombies: Vec::new(),
             draw,
@@ -348,8 +351,9 @@ impl<'a> World<'a> {
         self.saying = saying;
         let key = self.place.manifest_key();
         let bytes = saying.bytes(&self.shelf, &mut Random::new(seed, Stream::Archive));
-        let read = bytes.as_ref().and_then(|bytes| Manifest::decode(bytes).ok());
-        self.index = read.map_or_else(Vec::new, |manifest| manifest.objects);
+        let read = bytes.as_deref().map(Manifest::decode);
+        self.is_newer = matches!(read, Some(Err(ManifestError::Newer { .. })));
+        self.index = read.and_then(Result::ok).map_or_else(Vec::new, |manifest| manifest.objects);
         match bytes {
             Some(bytes) => self.put(&key, bytes),
             None => {

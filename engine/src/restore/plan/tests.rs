@@ -1,8 +1,9 @@
 use crate::key::ObjectKey;
+use crate::manifest::{DatabaseId, IndexEntry, Manifest, WriterClaim};
 use crate::restore::link::is_broken;
 use crate::restore::world::{World, key, txid, untagged};
 use crate::restore::*;
-use crate::types::{Checksum, PageSize, Timestamp};
+use crate::types::{Checksum, NodeId, PageSize, Timestamp};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -181,6 +182,56 @@ fn a_time_whose_state_is_spoiled_gets_no_older_one() {
     let broken = World::of(&slots(1..=3)).tag(key(0, 2, 2), 1, 2).tag(key(0, 3, 3), 5, 6);
     assert!(matches!(broken.plan(at(30)), Err(PlanError::Unlinked { .. })));
     assert_eq!(broken.plan(at(29)).unwrap().txid(), txid(2));
+}
+
+#[test]
+fn header_of_a_damaged_object_tells_no_time() {
+    let mut world = World::of(&slots(1..=3));
+    world.facts.get_mut(&key(0, 3, 3)).unwrap().timestamp = Timestamp::from_millis(999);
+    let mut known = world.all_headers();
+    known.learn_damage(key(0, 3, 3), "its checksum is wrong");
+    let (found, _) = world.drive(&mut known, |l, k| super::plan(l, k, at(30)));
+    assert!(matches!(found, Err(PlanError::Damaged { .. })), "{found:?}");
+}
+
+#[test]
+fn time_of_a_state_is_not_that_of_another_tools_snapshot() {
+    let snapshot = key(9, 1, 3);
+    let mut world = World::of(&[snapshot, key(0, 1, 1), key(0, 2, 2), key(0, 3, 3)]);
+    world.facts.get_mut(&snapshot).unwrap().timestamp = Timestamp::from_millis(99);
+    let plan = world.plan(Target::Latest).unwrap();
+    assert_eq!((keys_of(&plan), plan.time()), (vec![snapshot], Timestamp::from_millis(30)));
+}
+
+#[test]
+fn times_of_an_index_are_hints_and_headers_decide() {
+    let keys = [key(9, 1, 2), key(1, 3, 4), key(1, 5, 6)];
+    let world = World::of(&keys);
+    let times = [[20, 15, 60], [20, 55, 60], [5, 6, 7], [90, 91, 92]];
+    for (times, ms) in times.into_iter().flat_map(|times| [19, 20, 39, 40, 59, 60].map(|ms| (times, ms))) {
+        let entry = |(key, ms): (&ObjectKey, i64)| IndexEntry {
+            key: *key,
+            time: Timestamp::from_millis(ms),
+            size_bytes: 1000,
+            sha256: None,
+        };
+        let mut known = Knowledge::default();
+        known.learn_index(&index(keys.iter().zip(times).map(entry).collect()), &world.listing());
+        let (found, _) = world.drive(&mut known, |l, k| super::plan(l, k, at(ms)));
+        let newest = [20, 40, 60].into_iter().filter(|sealed| *sealed <= ms).max();
+        assert_eq!(found.ok().map(|plan| plan.time()), newest.map(Timestamp::from_millis), "{times:?} {ms}");
+    }
+}
+
+fn index(objects: Vec<IndexEntry>) -> Manifest {
+    let time = Timestamp::default();
+    Manifest {
+        database: DatabaseId::from_random([7; 16]),
+        writer: WriterClaim { id: NodeId::new(7).unwrap(), host: String::new(), time },
+        store: String::new(),
+        l0_ms: 0,
+        objects,
+    }
 }
 
 #[test]

@@ -132,6 +132,7 @@ impl World<'_> {
             history: self.history.clone(),
             shelf: self.shelf.clone(),
             saying: self.saying,
+            is_newer: self.is_newer,
             maligned: self.shelf.maligned(&self.index),
         }
     }
