@@ -65,7 +65,7 @@ impl<'a> Content<'a> {
             true => (1..=state.commit()).filter(|page| *page != lock).collect(),
             false => history.written(key.min(), key.max()).into_iter().collect(),
         };
-        let pages_ever = history.pages_before(key.min());
+        let pages_ever = history.pages_before(key.max());
         Content { key, state, before, pages, time, lock_byte, pages_ever }
     }
 
