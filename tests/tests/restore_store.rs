@@ -221,6 +221,31 @@ async fn damage_inside_an_object_is_found_reported_and_planned_around() {
 }
 
 #[tokio::test]
+async fn header_that_came_wrong_once_is_not_held_against_a_sound_object() {
+    let replica = chain();
+    let world = World::s3();
+    world.put_all(&replica);
+    let image = Place::new(PLACE).unwrap().object_key(world.layout, snapshot(txid(1)));
+    let right = world.store.get(&image, Some(0..100)).await.unwrap();
+    assert!(right.object_bytes > io_real::restore::READ_FOR_HEADER_BYTES_MAX);
+    let mut header = right.bytes.to_vec();
+    // The checksum of the database, which the claim has to continue.
+    header[95] ^= 0x10;
+    let headers = vec![
+        ("etag", format!("\"{}\"", right.etag.as_str().trim_matches('"'))),
+        ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
+        ("content-range", format!("bytes 0-99/{}", right.object_bytes)),
+    ];
+    let wrong = Fault::Answer { status: 206, headers, body: header.into() };
+    world.server().inject(Rule::on(Operation::GetObject, wrong).for_keys(|key| key.contains("/0009/")));
+    let (txid, sha256) = replica.expected.last_key_value().unwrap();
+    let (restored, database) = world.restore(Target::Txid(*txid)).await.unwrap();
+    assert_eq!(Some(Sha256::of(&database).to_string()), *sha256);
+    assert!(matches!(restored.proof, Proof::Database(_)));
+    assert_eq!(world.heard(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn whole_objects_of_another_history_are_refused_by_the_chain() {
     let (ours, theirs) = (chain(), restorable::other_chain());
     for world in World::both() {

@@ -159,7 +159,11 @@ impl Finder<'_, '_> {
                 return Some(PlanError::Damaged { wanted, object: right, why: why.into(), nearest });
             }
             if reach.is_unclaimed(right) {
-                return Some(PlanError::Unclaimed { wanted, nearest });
+                let claim = ObjectKey::slot(Txid::ONE + 1);
+                return Some(match self.known.damage(claim) {
+                    Some(why) => PlanError::Damaged { wanted, object: claim, why: why.into(), nearest },
+                    None => PlanError::Unclaimed { wanted, nearest },
+                });
             }
             if let Some(left) = left.and_then(|left| reach.contradiction(left, right)) {
                 return Some(PlanError::Unlinked { wanted, left, right, nearest });

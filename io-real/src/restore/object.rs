@@ -81,6 +81,11 @@ impl Objects {
         *self.seen() = Seen::default();
     }
 
+    /// Takes a header that is proven, whatever was read before.
+    pub(super) fn keep(&self, key: ObjectKey, header: Header) {
+        self.seen().headers.insert(key, header);
+    }
+
     /// An object's header, for the TXIDs in its name.
     pub(super) async fn header(&self, info: &ObjectInfo) -> Result<Header, Fault> {
         let key = info.key;

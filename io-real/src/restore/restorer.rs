@@ -13,6 +13,7 @@ use super::{Catalog, OutputError, RestoreError, integrity};
 use crate::port::Work;
 use engine::db::PageSums;
 use engine::key::{ObjectInfo, ObjectKey, Place};
+use engine::ltx::Header;
 use engine::mutants::{Mutant, mutated};
 use engine::replicate::{CachedSums, FileId, RestoreProof};
 use engine::restore::{ApplyError, Plan, PlanError, Target};
@@ -159,8 +160,13 @@ impl Restorer {
                 }
                 // Each object is learned as damaged once, so this comes to an end.
                 Err(Failed::Fault(fault)) => self.learn(survey, fault).await?,
-                Err(Failed::NotProven { expected, found }) => {
-                    return Err(RestoreError::NotProven { txid: plan.txid(), expected, found });
+                Err(Failed::NotProven { expected, found, headers }) => {
+                    // A header that came wrong promised what nothing leads to.
+                    let learned =
+                        headers.into_iter().filter(|(key, header)| survey.learn_proven(*key, header.clone()));
+                    if learned.count() == 0 {
+                        return Err(RestoreError::NotProven { txid: plan.txid(), expected, found });
+                    }
                 }
             }
         }
@@ -182,28 +188,18 @@ impl Restorer {
                 Err(RestoreError::Plan(error)) => error,
                 done => return done,
             };
-            // Each object is learned as damaged once, and listings are bounded, so this comes to an end.
-            match self.fault_behind(survey, &error).await {
-                None => return Err(RestoreError::Plan(error)),
-                Some(fault) => self.learn(survey, fault).await?,
+            // Each object is proven or learned as damaged once, and listings are bounded, so this comes to an end.
+            let accused = accused(survey, &error);
+            if accused.is_empty() || mutated(Mutant::RestoreAccusedBelieved) {
+                return Err(RestoreError::Plan(error));
+            }
+            match self.check(survey, accused).await {
+                Ok(headers) => headers.into_iter().for_each(|(key, header)| {
+                    survey.learn_proven(key, header);
+                }),
+                Err(fault) => self.learn(survey, fault).await?,
             }
         }
-    }
-
-    /// What is wrong with one of the objects of which an error says that they do not belong together.
-    async fn fault_behind(&self, survey: &Survey, error: &PlanError) -> Option<Fault> {
-        let pair = match error {
-            PlanError::Unlinked { left, right, .. } => [*left, *right],
-            PlanError::Unclaimed { .. } => [ObjectKey::snapshot(Txid::ONE), ObjectKey::slot(Txid::ONE + 1)],
-            _ => return None,
-        };
-        if mutated(Mutant::RestoreAccusedBelieved) {
-            return None;
-        }
-        // What is known to be damaged has been planned around, and the error is what is left.
-        let unread = pair.into_iter().filter(|key| !survey.is_damaged(*key));
-        let listed = unread.filter_map(|key| survey.listing().get(key)).cloned().collect();
-        self.check(survey, listed).await
     }
 
     /// Takes note of a fault, so that the next plan goes around it.
@@ -253,37 +249,37 @@ impl Restorer {
             }
             Ok(false) => Ok(Attempted { checksum: written.checksum, proof: Proof::Objects, sums: None }),
             Err(ApplyError::WrongChecksum { expected, found, .. }) => {
-                match self.first_damaged(survey, plan).await {
-                    Some(fault) => Err(Failed::Fault(fault)),
-                    None => Err(Failed::NotProven { expected, found }),
-                }
+                let headers = self.check_all(survey, plan).await.map_err(Failed::Fault)?;
+                Err(Failed::NotProven { expected, found, headers })
             }
             Err(error) => unreachable!("{error}: the page count is the plan's own"),
         }
     }
 
     /// Reads every object of a plan whole, because one of them must be damaged.
-    async fn first_damaged(&self, survey: &Survey, plan: &Plan) -> Option<Fault> {
+    async fn check_all(&self, survey: &Survey, plan: &Plan) -> Result<Headers, Fault> {
         // What is kept in memory may be what is wrong.
         survey.objects.forget();
         self.check(survey, plan.newest_first().map(|object| object.info.clone()).collect()).await
     }
 
-    /// Reads objects whole, and tells of the first that is damaged.
-    async fn check(&self, survey: &Survey, infos: Vec<ObjectInfo>) -> Option<Fault> {
+    /// Reads objects whole: their headers, which are proven then, or the first fault.
+    async fn check(&self, survey: &Survey, infos: Vec<ObjectInfo>) -> Result<Headers, Fault> {
         let request_bytes_max = self.catalog.limits.read.request_bytes_max;
         let mut checks = stream::iter(infos)
             .map(|info| {
                 let (objects, work) = (survey.objects.clone(), self.work.clone());
-                Task::spawn(async move { check_whole(&objects, &work, &info, request_bytes_max).await })
+                Task::spawn(async move {
+                    let header = check_whole(&objects, &work, &info, request_bytes_max).await;
+                    header.map(|header| (info.key, header))
+                })
             })
             .buffered(CHECKS_AT_ONCE);
+        let mut headers = Vec::new();
         while let Some(checked) = checks.next().await {
-            if let Err(fault) = checked {
-                return Some(fault);
-            }
+            headers.push(checked?);
         }
-        None
+        Ok(headers)
     }
 
     async fn temporary(&self, output: &Output) -> Result<Temporary, OutputError> {
@@ -343,7 +339,21 @@ pub(super) type Record = Box<dyn FnOnce(&Path, FileId) + Send>;
 /// Why an attempt made no database.
 enum Failed {
     Fault(Fault),
-    NotProven { expected: Checksum, found: Checksum },
+    NotProven { expected: Checksum, found: Checksum, headers: Headers },
+}
+
+/// Of objects that were read whole.
+type Headers = Vec<(ObjectKey, Header)>;
+
+/// The objects of which an error says that they do not belong together, and that nobody has read whole.
+fn accused(survey: &Survey, error: &PlanError) -> Vec<ObjectInfo> {
+    let pair = match error {
+        PlanError::Unlinked { left, right, .. } => [*left, *right],
+        PlanError::Unclaimed { .. } => [ObjectKey::snapshot(Txid::ONE), ObjectKey::slot(Txid::ONE + 1)],
+        _ => return Vec::new(),
+    };
+    let unread = pair.into_iter().filter(|key| survey.is_unproven(*key));
+    unread.filter_map(|key| survey.listing().get(key)).cloned().collect()
 }
 
 /// Objects that are searched for damage at one time.

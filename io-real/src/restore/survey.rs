@@ -7,11 +7,13 @@ use super::object::Objects;
 use super::{ReadError, RestoreError};
 use crate::port::Work;
 use engine::key::{ObjectInfo, ObjectKey, Place, PlaceListing};
+use engine::ltx::Header;
 use engine::manifest::Manifest;
 use engine::restore::{
     Facts, Knowledge, Needs, Plan, PlanError, Point, Step, Target, is_full_image, plan, points,
 };
 use futures::stream::{self, StreamExt as _};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A place under inspection.
@@ -22,6 +24,8 @@ pub struct Survey {
     manifest: Option<Manifest>,
     listing: PlaceListing,
     known: Knowledge,
+    /// Objects that were read whole and are sound: what is known of them needs no other look.
+    proven: BTreeSet<ObjectKey>,
     /// Damage that was found while objects were looked at, and that nobody was told of.
     untold: Vec<(ObjectKey, String)>,
     listings: u32,
@@ -60,7 +64,8 @@ impl Survey {
             known.learn_index(manifest, &listing);
         }
         let (catalog, place) = (catalog.clone(), place.clone());
-        Ok(Survey { catalog, place, objects, manifest, listing, known, untold: Vec::new(), listings: 1 })
+        let (proven, untold) = (BTreeSet::new(), Vec::new());
+        Ok(Survey { catalog, place, objects, manifest, listing, known, proven, untold, listings: 1 })
     }
 
     /// The place.
@@ -122,9 +127,19 @@ impl Survey {
         self.known.learn_damage(key, why);
     }
 
-    /// Whether an object is known not to be what it claims to be.
-    pub(super) fn is_damaged(&self, key: ObjectKey) -> bool {
-        self.known.damage(key).is_some()
+    /// Takes the header of an object that was read whole. Returns whether another one was known: it came wrong then.
+    pub(super) fn learn_proven(&mut self, key: ObjectKey, header: Header) -> bool {
+        let facts = Facts::from(&header);
+        let is_new = self.known.header(key) != Some(&facts);
+        self.proven.insert(key);
+        self.known.learn_header(key, facts);
+        self.objects.keep(key, header);
+        is_new
+    }
+
+    /// Whether reading an object whole may tell something new.
+    pub(super) fn is_unproven(&self, key: ObjectKey) -> bool {
+        self.known.damage(key).is_none() && !self.proven.contains(&key)
     }
 
     /// Lists again, because an object was not there any more.
@@ -135,6 +150,7 @@ impl Survey {
         self.listings += 1;
         let listing = self.catalog.listing(&self.place).await?;
         self.known.forget_changed(&self.listing, &listing);
+        self.proven.clear();
         self.objects.forget();
         self.listing = listing;
         if let Some(manifest) = &self.manifest {

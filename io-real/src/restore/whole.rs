@@ -6,7 +6,7 @@ use super::object::Objects;
 use super::page_writer::{PageFile, PageWriter, Written};
 use crate::port::Work;
 use engine::key::{ObjectInfo, ObjectKey};
-use engine::ltx::{Decoder, Item};
+use engine::ltx::{Decoder, Header, Item};
 use engine::restore::Fetch;
 use engine::store::Sha256;
 use engine::types::{LockByte, Pgno};
@@ -32,19 +32,21 @@ pub(super) async fn write_whole(
     let ranges = fetches.into_iter().map(|fetch| fetch.range).collect();
     let writer = PageWriter::new(to);
     let reader = Reader::new(objects, info.key, Some(Wanted { pages: wanted, next: 0, writer }));
-    read_through(objects, work, info, ranges, reader).await
+    let (_, written) = read_through(objects, work, info, ranges, reader).await?;
+    Ok(written)
 }
 
-/// Reads an object and says what is wrong with it.
+/// Reads an object and says what is wrong with it, or its header, which is proven then.
 pub(super) async fn check_whole(
     objects: &Arc<Objects>,
     work: &Arc<dyn Work>,
     info: &ObjectInfo,
     request_bytes_max: u64,
-) -> Result<(), Fault> {
+) -> Result<Header, Fault> {
     let starts = (0..info.size_bytes).step_by(usize::try_from(request_bytes_max).unwrap_or(usize::MAX));
     let ranges = starts.map(|start| start..(start + request_bytes_max).min(info.size_bytes)).collect();
-    read_through(objects, work, info, ranges, Reader::new(objects, info.key, None)).await.map(drop)
+    let (header, _) = read_through(objects, work, info, ranges, Reader::new(objects, info.key, None)).await?;
+    Ok(header)
 }
 
 async fn read_through(
@@ -53,7 +55,7 @@ async fn read_through(
     info: &ObjectInfo,
     ranges: Vec<Range<u64>>,
     mut reader: Reader,
-) -> Result<Written, Fault> {
+) -> Result<(Header, Written), Fault> {
     // Turns come in the order in which the parts are needed: who comes later and holds one waits for those before.
     let waiting = objects.clone();
     let turns = stream::iter(ranges).then(move |range| {
@@ -76,6 +78,7 @@ async fn read_through(
 struct Reader {
     key: ObjectKey,
     decoder: Decoder,
+    header: Option<Header>,
     hash: Option<(sha2::Sha256, Sha256)>,
     wanted: Option<Wanted>,
 }
@@ -92,7 +95,7 @@ impl Reader {
     fn new(objects: &Objects, key: ObjectKey, wanted: Option<Wanted>) -> Reader {
         let lock_byte: LockByte = objects.lock_byte();
         let hash = objects.sha256(key).map(|expected| (sha2::Sha256::new(), expected));
-        Reader { key, decoder: Decoder::new(lock_byte), hash, wanted }
+        Reader { key, decoder: Decoder::new(lock_byte), header: None, hash, wanted }
     }
 
     fn step(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
@@ -111,12 +114,13 @@ impl Reader {
                         wanted.writer.page(pgno)?.copy_from_slice(page);
                     }
                 }
-                Some(Item::Header(_) | Item::End(_)) => {}
+                Some(Item::Header(header)) => self.header = Some(header),
+                Some(Item::End(_)) => {}
             }
         }
     }
 
-    fn finish(self) -> Result<Written, Fault> {
+    fn finish(self) -> Result<(Header, Written), Fault> {
         let damaged = |why: String| Fault::Damaged(self.key, why);
         self.decoder.finish().map_err(|error| damaged(error.to_string()))?;
         if let Some((hash, expected)) = self.hash
@@ -124,10 +128,11 @@ impl Reader {
         {
             return Err(damaged("its SHA-256 is not the one in the manifest".to_owned()));
         }
+        let header = self.header.expect("what was decoded to its end has one");
         match self.wanted {
-            None => Ok(Written::default()),
+            None => Ok((header, Written::default())),
             // The decoder proved that the index lists what is there, and the wanted pages came from it.
-            Some(wanted) if wanted.next == wanted.pages.len() => Ok(wanted.writer.finish()?),
+            Some(wanted) if wanted.next == wanted.pages.len() => Ok((header, wanted.writer.finish()?)),
             Some(_) => Err(damaged("its page index changed while it was read".to_owned())),
         }
     }

@@ -134,6 +134,15 @@ fn an_unclaimed_first_image_is_no_answer() {
 }
 
 #[test]
+fn claim_that_is_damaged_is_damage_and_no_claim_that_was_never_won() {
+    let (image, claim) = (key(9, 1, 1), key(0, 2, 2));
+    let mut world = World::of(&[image, claim]).tag(image, 0, 7).tag(claim, 7, 7);
+    world.damaged.insert(claim);
+    let error = world.plan(Target::Txid(txid(1))).unwrap_err();
+    assert!(matches!(error, PlanError::Damaged { object, .. } if object == claim), "{error}");
+}
+
+#[test]
 fn a_time_means_the_newest_point_that_is_not_younger() {
     let mut keys = slots([8, 9]);
     keys.extend([key(9, 1, 4), key(1, 5, 7)]);
