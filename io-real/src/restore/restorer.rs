@@ -1,6 +1,6 @@
 //! One restore from beginning to end: plan, download, prove, publish; around what is gone or damaged.
 
-use super::blocking::{Task, off_thread};
+use super::blocking::off_thread;
 use super::download::{Downloaded, download};
 use super::error::Fault;
 use super::output::Output;
@@ -8,17 +8,15 @@ use super::page_writer::PageFile;
 use super::sums::PageChecksums;
 use super::survey::Survey;
 use super::temporary::Temporary;
-use super::whole::check_whole;
+use super::whole::{Headers, check_each};
 use super::{Catalog, OutputError, RestoreError, integrity};
 use crate::port::Work;
 use engine::db::PageSums;
 use engine::key::{ObjectInfo, ObjectKey, Place};
-use engine::ltx::Header;
 use engine::mutants::{Mutant, mutated};
 use engine::replicate::{CachedSums, FileId, RestoreProof};
 use engine::restore::{ApplyError, Plan, PlanError, Target};
 use engine::types::{Checksum, PageSize, Timestamp, Txid};
-use futures::stream::{self, StreamExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -265,21 +263,7 @@ impl Restorer {
 
     /// Reads objects whole: their headers, which are proven then, or the first fault.
     async fn check(&self, survey: &Survey, infos: Vec<ObjectInfo>) -> Result<Headers, Fault> {
-        let request_bytes_max = self.catalog.limits.read.request_bytes_max;
-        let mut checks = stream::iter(infos)
-            .map(|info| {
-                let (objects, work) = (survey.objects.clone(), self.work.clone());
-                Task::spawn(async move {
-                    let header = check_whole(&objects, &work, &info, request_bytes_max).await;
-                    header.map(|header| (info.key, header))
-                })
-            })
-            .buffered(CHECKS_AT_ONCE);
-        let mut headers = Vec::new();
-        while let Some(checked) = checks.next().await {
-            headers.push(checked?);
-        }
-        Ok(headers)
+        check_each(&survey.objects, &self.work, infos, self.catalog.limits.read.request_bytes_max).await
     }
 
     async fn temporary(&self, output: &Output) -> Result<Temporary, OutputError> {
@@ -342,9 +326,6 @@ enum Failed {
     NotProven { expected: Checksum, found: Checksum, headers: Headers },
 }
 
-/// Of objects that were read whole.
-type Headers = Vec<(ObjectKey, Header)>;
-
 /// The objects of which an error says that they do not belong together, and that nobody has read whole.
 fn accused(survey: &Survey, error: &PlanError) -> Vec<ObjectInfo> {
     let pair = match error {
@@ -355,6 +336,3 @@ fn accused(survey: &Survey, error: &PlanError) -> Vec<ObjectInfo> {
     let unread = pair.into_iter().filter(|key| survey.is_unproven(*key));
     unread.filter_map(|key| survey.listing().get(key)).cloned().collect()
 }
-
-/// Objects that are searched for damage at one time.
-const CHECKS_AT_ONCE: usize = 4;

@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Reads ahead of the decoder, per object.
 const READ_AHEAD: usize = 4;
+/// Objects that are searched for damage at one time.
+const CHECKS_AT_ONCE: usize = 4;
 
 /// Writes the wanted pages of an object whose reads tile it, and proves every byte.
 pub(super) async fn write_whole(
@@ -36,8 +38,32 @@ pub(super) async fn write_whole(
     Ok(written)
 }
 
-/// Reads an object and says what is wrong with it, or its header, which is proven then.
-pub(super) async fn check_whole(
+/// Headers of objects that were read whole.
+pub(super) type Headers = Vec<(ObjectKey, Header)>;
+
+/// Reads objects, several at one time: their headers, which are proven then, or the first fault.
+pub(super) async fn check_each(
+    objects: &Arc<Objects>,
+    work: &Arc<dyn Work>,
+    infos: Vec<ObjectInfo>,
+    request_bytes_max: u64,
+) -> Result<Headers, Fault> {
+    let checks = stream::iter(infos).map(|info| {
+        let (objects, work) = (objects.clone(), work.clone());
+        Task::spawn(async move {
+            let header = check_whole(&objects, &work, &info, request_bytes_max).await;
+            header.map(|header| (info.key, header))
+        })
+    });
+    let mut checks = checks.buffered(CHECKS_AT_ONCE);
+    let mut headers = Vec::new();
+    while let Some(checked) = checks.next().await {
+        headers.push(checked?);
+    }
+    Ok(headers)
+}
+
+async fn check_whole(
     objects: &Arc<Objects>,
     work: &Arc<dyn Work>,
     info: &ObjectInfo,
