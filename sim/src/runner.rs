@@ -181,14 +181,20 @@ fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) ->
         if let Some(died) = batch.died.first() {
             return Err(std::io::Error::other(format!("{}, seeds {start}..{end}: {died}", mutant.name())));
         }
-        let caught: Vec<&String> =
+        let mut caught: Vec<&String> =
             batch.failures.iter().filter(|line| !panics::of_the_simulator(line)).collect();
+        // A seed that fails without the mutant catches nothing. The others follow the first.
+        caught.sort_by_key(|line| seed_of(line));
+        while let Some(seed) = caught.first().and_then(|line| seed_of(line))
+            && !run_batch(profile, seed..seed + 1, 1, None)?.failures.is_empty()
+        {
+            caught.remove(0);
+        }
         grade.caught = caught.len();
         grade.by_panic = caught.iter().filter(|line| panics::of_the_code(line)).count();
         grade.of += batch.lines.len();
-        grade.first = caught.iter().filter_map(|line| seed_of(line)).min();
-        let why = caught.into_iter().find(|line| seed_of(line) == grade.first);
-        grade.why = why.cloned().unwrap_or_default();
+        grade.first = caught.first().and_then(|line| seed_of(line));
+        grade.why = caught.into_iter().next().cloned().unwrap_or_default();
         start = end;
     }
     Ok(grade)

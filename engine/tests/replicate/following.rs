@@ -286,14 +286,20 @@ fn spent_memory_budget_is_sent_at_once_and_not_after_the_interval() {
     world.assert_store_equals_database(A);
 }
 
-#[test]
-fn page_that_is_written_over_and_over_takes_memory_once() {
+/// One database, followed each minute, for whose changed pages there is so much memory.
+fn following_with_memory(pages: u64, memory_pages: u64) -> World {
     let mut world = World::empty();
-    world.add(A, "a", FakeDatabase::new(1, 10), |config| {
-        config.memory_bytes_max = 4 * 512;
+    world.add(A, "a", FakeDatabase::new(1, pages), |config| {
+        config.memory_bytes_max = memory_pages * 512;
         config.max_interval = 60 * SECOND;
     });
     world.run_for(5 * SECOND);
+    world
+}
+
+#[test]
+fn page_that_is_written_over_and_over_takes_memory_once() {
+    let mut world = following_with_memory(10, 4);
     world.forget_requests();
     for _ in 0..20 {
         world.commit(A, &[3]);
@@ -306,12 +312,7 @@ fn page_that_is_written_over_and_over_takes_memory_once() {
 
 #[test]
 fn what_is_held_under_the_anchor_does_not_wait_for_an_interval() {
-    let mut world = World::empty();
-    world.add(A, "a", FakeDatabase::new(1, 100), |config| {
-        config.memory_bytes_max = 8 * 512;
-        config.max_interval = 60 * SECOND;
-    });
-    world.run_for(5 * SECOND);
+    let mut world = following_with_memory(100, 8);
     world.commit(A, &[1, 2]);
     world.run_for(SECOND);
     world.commit(A, &(1..=50).collect::<Vec<_>>());
@@ -321,12 +322,7 @@ fn what_is_held_under_the_anchor_does_not_wait_for_an_interval() {
 
 #[test]
 fn what_waits_in_memory_is_taken_off_the_budget() {
-    let mut world = World::empty();
-    world.add(A, "a", FakeDatabase::new(1, 10), |config| {
-        config.memory_bytes_max = 8 * 512;
-        config.max_interval = 60 * SECOND;
-    });
-    world.run_for(5 * SECOND);
+    let mut world = following_with_memory(10, 8);
     world.commit(A, &[1, 2, 3]);
     world.run_for(SECOND);
     world.forget_requests();

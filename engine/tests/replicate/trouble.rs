@@ -167,11 +167,7 @@ fn header_that_reads_differently_each_time_is_told_and_not_hammered() {
 #[test]
 fn answer_lost_with_the_process_is_adopted() {
     let mut world = World::following();
-    world.on_store = Box::new(|_, r| match r {
-        StoreRequest::Put { .. } => Fate::DoneBut(ambiguous()),
-        StoreRequest::Get { .. } => Fate::Fails(StoreError::Retryable("down".into())),
-        _ => Fate::Answered,
-    });
+    world.on_store = Box::new(puts_land_unheard);
     world.commit(A, &[3]);
     world.run_for(2 * SECOND);
     assert_eq!(world.durable(A), 2);
@@ -205,11 +201,7 @@ fn number_that_may_still_land_is_taken_although_nothing_changed() {
 #[test]
 fn object_that_could_not_be_read_once_is_not_called_damaged() {
     let mut world = World::following();
-    world.on_store = Box::new(|_, r| match r {
-        StoreRequest::Put { .. } => Fate::DoneBut(ambiguous()),
-        StoreRequest::Get { .. } => Fate::Fails(StoreError::Retryable("down".into())),
-        _ => Fate::Answered,
-    });
+    world.on_store = Box::new(puts_land_unheard);
     world.commit(A, &[3]);
     world.run_for(2 * SECOND);
     let hashes = Cell::new(0);
@@ -504,6 +496,15 @@ fn page_checksums_survive_a_failed_save() {
 
 fn ambiguous() -> StoreError {
     StoreError::Ambiguous("no answer".into())
+}
+
+/// What goes up lands, nobody hears of it, and nothing can be read back.
+fn puts_land_unheard(_: SourceId, request: &StoreRequest) -> Fate {
+    match request {
+        StoreRequest::Put { .. } => Fate::DoneBut(ambiguous()),
+        StoreRequest::Get { .. } => Fate::Fails(StoreError::Retryable("down".into())),
+        _ => Fate::Answered,
+    }
 }
 
 fn is_put(request: &StoreRequest) -> bool {

@@ -32,7 +32,12 @@ impl History {
 
     /// Whether somebody else ever deleted or damaged anything.
     pub fn was_tampered_with(&self) -> bool {
-        !self.deleted.is_empty() || self.has_rotted()
+        self.has_gaps() || self.has_rotted()
+    }
+
+    /// Whether somebody else ever deleted anything.
+    pub fn has_gaps(&self) -> bool {
+        !self.deleted.is_empty()
     }
 
     /// Whether an object ever rotted. Only what is read at a start is noticed without a `verify`.

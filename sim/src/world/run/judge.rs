@@ -181,15 +181,16 @@ impl World<'_> {
     fn is_what_was_asked_for(&self, judged: &Judged, found: Txid) -> Checked {
         let wrong = |property, what: String| judged.wrong(property, &format!("slot {found} {what}"));
         let times = &self.mirror.times;
-        let is_whole =
-            !self.history.was_tampered_with() && !matches!(judged.restoration.mishap, Mishap::Gone { .. });
+        let is_there = !self.history.has_gaps() && !matches!(judged.restoration.mishap, Mishap::Gone { .. });
+        // The time in the header of a large object is believed, until all of it is read.
+        let is_whole = is_there && !self.history.has_rotted();
         match (judged.restoration.goal, judged.target) {
             (Goal::Beyond | Goal::BeforeFirst, target) => {
                 wrong(23, format!("for {target:?}, which is no point"))
             }
             (_, Target::Txid(wanted)) if found != wanted => wrong(23, format!("for {wanted}")),
             // What is not there is not known to be newer.
-            (_, Target::Latest) if is_whole && judged.newest.is_some_and(|newest| found < newest) => {
+            (_, Target::Latest) if is_there && judged.newest.is_some_and(|newest| found < newest) => {
                 wrong(21, format!("for the newest, {:?}", judged.newest))
             }
             (_, Target::Timestamp(time)) => {
