@@ -3,7 +3,7 @@
 
 use super::image::digest;
 use super::mirror::Mirror;
-use super::reachable::{Base, base, newest};
+use super::reachable::{Base, Reachable, newest};
 use super::restore::Snapshot;
 use crate::outcome::Violation;
 use engine::key::Place;
@@ -40,6 +40,7 @@ pub fn check(
     if objects.is_empty() || points.is_empty() {
         return Ok(found);
     }
+    let reachable = Reachable::new(store, place, lock_byte);
     for _ in 0..BITS {
         let (key, bits) = draw.pick(&objects);
         let bit = draw.below_usize(*bits);
@@ -50,7 +51,7 @@ pub fn check(
         let is_lost = |txid: Txid| {
             let after = mirror.afters.get(&txid).copied();
             // A full image in a slot is found by its snapshot where a later one covers both.
-            base(store, place, lock_byte, txid, after) != Base::Snapshot
+            reachable.base(txid, after) != Base::Snapshot
         };
         let lost = [top.is_none_or(is_lost), is_lost(point)];
         store.rot(key, bit);

@@ -10,6 +10,7 @@ use crate::frame;
 use crate::oracle::image::{digest, integrity};
 use crate::oracle::manifest::Claimed;
 use crate::oracle::mirror::Mirror;
+use crate::oracle::reachable::Reachable;
 use crate::oracle::restore::Snapshot;
 use crate::oracle::{history::History, ownership::Ownership, states::States};
 use crate::outcome::{Outcome, Violation};
@@ -79,6 +80,7 @@ struct World<'a> {
     network: Network,
     place: Place,
     mirror: Mirror,
+    reachable: Reachable,
     history: History,
     claimed: Claimed,
     /// Who wrote the manifest last had lost the place by then (docs/faults.md).
@@ -132,6 +134,7 @@ impl<'a> World<'a> {
         let place = Place::new("prod/app").expect("a legal folder");
         let first = if settings.operator.first_takes_over { TakeOver::Always } else { TakeOver::Never };
         let mirror = Mirror::new(place.clone(), &store, lock_byte(settings));
+        let reachable = Reachable::new(&store, &place, lock_byte(settings));
         World {
             settings,
             clock,
@@ -141,6 +144,7 @@ impl<'a> World<'a> {
             network,
             place,
             mirror,
+            reachable,
             history: History::default(),
             claimed: Claimed::default(),
             manifest_is_late: false,

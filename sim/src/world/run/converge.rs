@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::oracle::image;
-use crate::oracle::reachable::{Base, base};
+use crate::oracle::reachable::Base;
 use crate::oracle::stall::Statement;
 use crate::plan::Permit;
 use engine::key::{Layout, ObjectKey};
@@ -112,7 +112,7 @@ impl World<'_> {
 
     /// What a restore of a slot that was announced could begin with.
     pub(super) fn base(&self, txid: Txid) -> Base {
-        base(&self.store, &self.place, lock_byte(self.settings), txid, self.mirror.afters.get(&txid).copied())
+        self.reachable.base(txid, self.mirror.afters.get(&txid).copied())
     }
 
     /// Properties 1, 2, 3, 4 and 12, at the end: what was announced restores, through the planner.

@@ -1,7 +1,7 @@
 //! What a restore left, and what it said of it: the oracles look at both.
 
 use super::*;
-use crate::oracle::reachable::{self, Base, base_without};
+use crate::oracle::reachable::{self, Base};
 use crate::oracle::restored::{Around, Left};
 use crate::plan::{Goal, Mishap, Restoration};
 use crate::world::files::SimFiles;
@@ -272,10 +272,9 @@ impl World<'_> {
                 (txid, txid)
             }
         };
-        let lock_byte = lock_byte(self.settings);
         let is_whole = |txid: Txid| {
             let after = self.mirror.afters.get(&txid).copied();
-            let base = base_without(&lost, &self.store, &self.place, lock_byte, txid, after);
+            let base = self.reachable.base_without(&lost, txid, after);
             // A full image in a slot is found by its snapshot where a later one covers both.
             base == Base::Snapshot
         };
