@@ -58,8 +58,15 @@ mod tests {
 
     #[test]
     fn one_that_is_no_longer_caught_fails() {
-        let grade =
-            |mutant, caught| Grade { mutant, caught, by_panic: 0, of: 50, first: None, why: String::new() };
+        let grade = |mutant, caught| Grade {
+            mutant,
+            caught,
+            by_panic: 0,
+            of: 50,
+            first: None,
+            median: None,
+            why: String::new(),
+        };
         let mut grades: Vec<Grade> =
             must_catch("driver").unwrap().into_iter().map(|mutant| grade(mutant, 1)).collect();
         assert!(judge("driver", &grades, false).unwrap());

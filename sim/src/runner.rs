@@ -134,6 +134,8 @@ pub struct Grade {
     pub of: usize,
     /// The first seed that caught it.
     pub first: Option<u64>,
+    /// The median of the seeds that it takes from one that caught it to the next.
+    pub median: Option<u64>,
     /// What the first one said.
     pub why: String,
 }
@@ -141,20 +143,23 @@ pub struct Grade {
 impl Grade {
     /// How many seeds catch it, which is the first, and what it saw.
     pub fn line(&self) -> String {
-        let first = self.first.map_or("never".to_owned(), |seed| format!("first {seed}"));
+        let median = self.median.map_or(String::new(), |median| format!(", median {median}"));
+        let first = self.first.map_or("never".to_owned(), |seed| format!("first {seed}{median}"));
         let (name, caught, of) = (self.mutant.name(), self.caught, self.of);
         let by_panic =
             if self.by_panic > 0 { format!(", {} by panic", self.by_panic) } else { String::new() };
         format!("{name:32} {caught:3} of {of:3} seeds{by_panic}, {first}  {}", self.why)
     }
 
-    /// Its row in `docs/mutants.md`: name, seeds that caught it, the first of them, the property it broke.
+    /// Its row in `docs/mutants.md`: name, seeds that caught it, the first of them, the median to the next, the property it
+    /// broke.
     pub fn row(&self) -> String {
-        let first = self.first.map_or("none".to_owned(), |seed| seed.to_string());
+        let number = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+        let (first, median) = (number(self.first), number(self.median));
         let property = self.why.split("property=").nth(1).and_then(|rest| rest.split_whitespace().next());
         let by_panic = panics::of_the_code(&self.why).then_some("panic");
         let (name, property) = (self.mutant.name(), by_panic.or(property).unwrap_or("none"));
-        format!("| `{name}` | {} of {} | {first} | {property} |", self.caught, self.of)
+        format!("| `{name}` | {} of {} | {first} | {median} | {property} |", self.caught, self.of)
     }
 }
 
@@ -173,7 +178,8 @@ pub fn grade(
 }
 
 fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) -> std::io::Result<Grade> {
-    let mut grade = Grade { mutant, caught: 0, by_panic: 0, of: 0, first: None, why: String::new() };
+    let why = String::new();
+    let mut grade = Grade { mutant, caught: 0, by_panic: 0, of: 0, first: None, median: None, why };
     let mut start = seeds.start;
     while start < seeds.end && grade.caught == 0 {
         let end = seeds.end.min(start + PORTION);
@@ -193,7 +199,9 @@ fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) ->
         grade.caught = caught.len();
         grade.by_panic = caught.iter().filter(|line| panics::of_the_code(line)).count();
         grade.of += batch.lines.len();
-        grade.first = caught.first().and_then(|line| seed_of(line));
+        let numbers: Vec<u64> = caught.iter().filter_map(|line| seed_of(line)).collect();
+        grade.first = numbers.first().copied();
+        grade.median = median_gap(seeds.start, &numbers);
         grade.why = caught.into_iter().next().cloned().unwrap_or_default();
         start = end;
     }
@@ -202,6 +210,15 @@ fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) ->
 
 /// Seeds that are run before looking whether one of them has caught the mutant.
 const PORTION: u64 = 50;
+
+/// The median distance from one to the next of ascending numbers, the first counted from `start`.
+fn median_gap(start: u64, numbers: &[u64]) -> Option<u64> {
+    let befores = std::iter::once(start.wrapping_sub(1)).chain(numbers.iter().copied());
+    let mut gaps: Vec<u64> =
+        numbers.iter().zip(befores).map(|(number, before)| number.wrapping_sub(before)).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).copied()
+}
 
 fn seed_of(line: &str) -> Option<u64> {
     line.strip_prefix("seed ")?.split_whitespace().next()?.parse().ok()
@@ -216,4 +233,17 @@ pub fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let number = |part: &str| part.parse::<u64>().map_err(|error| format!("{part}: {error}"));
     let range = number(start)?..number(end)?;
     if range.is_empty() { Err("A must be below B".to_owned()) } else { Ok(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_counts_seeds_from_one_catch_to_the_next() {
+        assert_eq!(median_gap(0, &[]), None);
+        assert_eq!(median_gap(0, &[0]), Some(1));
+        assert_eq!(median_gap(0, &[9]), Some(10));
+        assert_eq!(median_gap(100, &[101, 121, 124]), Some(3));
+    }
 }
