@@ -2,7 +2,9 @@
 
 use super::source::FakeDatabase;
 use super::world::{A, B, Fate, SECOND, World};
-use engine::replicate::{Event, HandOver, Hint, Notice, SourceError, SourceJob, Status, StoreRequest};
+use engine::replicate::{
+    CheckpointMode, Event, HandOver, Hint, Notice, SourceError, SourceJob, Status, StoreRequest,
+};
 use engine::store::StoreError;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -433,6 +435,40 @@ fn short_log_is_kept_however_long_a_heal_cannot_go_up() {
     database.restart_log();
     world.restart(|| false);
     world.run_for(100 * SECOND);
+    assert!(!world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn long_file_of_a_log_that_began_anew_is_no_long_log() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| {
+        // Of pages that need a pin while they go up, only the length of the file is measured.
+        config.memory_bytes_max = 2 * 512;
+        config.max_wal_bytes = 40_000;
+    });
+    world.run_for(5 * SECOND);
+    // Nobody cuts the file.
+    world.on_source = Box::new(|_, job| match job {
+        SourceJob::Checkpoint(CheckpointMode::Truncate) => Some(SourceError::Busy),
+        _ => None,
+    });
+    world.commit(A, &(1..=100).collect::<Vec<_>>());
+    world.run_for(5 * SECOND);
+    let database = &mut world.hosts.get_mut(&A).unwrap().database;
+    database.copy_log();
+    database.restart_log();
+    world.restart(|| false);
+    world.run_for(5 * SECOND);
+    world.on_store = Box::new(|_, _| Fate::Fails(StoreError::Retryable("away".into())));
+    for n in 1..=10 {
+        world.commit(A, &[n, n + 1, n + 2, n + 3]);
+        world.run_for(10 * SECOND);
+    }
+    let is_measured = |(_, job): &(_, SourceJob)| matches!(job, SourceJob::Measure);
+    assert!(world.host(A).jobs.iter().any(is_measured));
     assert!(!world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })));
     world.on_store = Box::new(|_, _| Fate::Answered);
     world.run_for(60 * SECOND);
