@@ -20,6 +20,25 @@ fn deleted_base_is_noticed_at_the_start() {
 }
 
 #[test]
+fn place_is_listed_once_before_an_image_and_not_again_before_its_snapshot() {
+    let mut world = world_of_slots(7);
+    let place = world.host(A).config.place.clone();
+    world.store.erase(&slot_key(&place, 4));
+    world.forget_requests();
+    world.restart(|| true);
+    world.run_for(10 * SECOND);
+    let kind = |(_, request): &(_, StoreRequest)| match request {
+        StoreRequest::List { .. } => Some("list"),
+        StoreRequest::Put { key, .. } | StoreRequest::Stage { key, .. } if key.ends_with(".ltx") => {
+            Some("put")
+        }
+        _ => None,
+    };
+    let kinds: Vec<&str> = world.host(A).requests.iter().filter_map(kind).collect();
+    assert_eq!(kinds, ["list", "put", "put"]);
+}
+
+#[test]
 fn deleted_slot_in_the_middle_is_noticed_at_the_start() {
     let mut world = world_of_slots(7);
     let place = world.host(A).config.place.clone();
