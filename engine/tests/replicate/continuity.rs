@@ -5,7 +5,7 @@ use super::source::FakeDatabase;
 use super::store::slot_key;
 use super::world::{A, B, Fate, SECOND, World};
 use engine::key::{Layout, ObjectKey};
-use engine::replicate::{Event, HealReason, Notice, Status, StoreRequest, TakeOver};
+use engine::replicate::{Event, HealReason, Notice, SourceError, SourceJob, Status, StoreRequest, TakeOver};
 use engine::store::StoreError;
 use engine::types::Txid;
 
@@ -249,6 +249,25 @@ fn log_that_began_anew_while_nobody_followed_is_told_as_the_reason() {
     world.restart(|| true);
     world.run_for(10 * SECOND);
     assert!(world.has_notice(A, |n| matches!(n, Notice::Healed { reason: HealReason::LogGone, .. })));
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn commit_that_a_power_cut_took_back_is_told_as_the_reason() {
+    let mut world = world_of_slots(3);
+    // It is in the log alone.
+    world.on_source = Box::new(|_, job| matches!(job, SourceJob::Checkpoint(_)).then_some(SourceError::Busy));
+    for page in [4, 5] {
+        world.commit(A, &[page]);
+        world.run_for(2 * SECOND);
+    }
+    assert_eq!(world.durable(A), 5);
+    // What is confirmed is saved when it is quiet.
+    world.run_for(10 * SECOND);
+    world.hosts.get_mut(&A).unwrap().database.lose_last_commit();
+    world.restart(|| true);
+    world.run_for(10 * SECOND);
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Healed { reason: HealReason::StoreAhead, .. })));
     world.assert_store_equals_database(A);
 }
 

@@ -262,6 +262,15 @@ impl FakeDatabase {
         self.backfilled = self.frames.len();
     }
 
+    /// A power cut takes the newest transaction out of the log.
+    pub(crate) fn lose_last_commit(&mut self) {
+        self.frames.pop();
+        while self.frames.last().is_some_and(|frame| frame.commit.is_none()) {
+            self.frames.pop();
+        }
+        assert!(self.backfilled <= self.frames.len(), "what was copied is durable");
+    }
+
     pub(crate) fn restart_log(&mut self) {
         self.frames.clear();
         self.backfilled = 0;
