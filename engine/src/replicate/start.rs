@@ -3,7 +3,7 @@
 use super::backoff::Backoff;
 use super::command::{RequestId, StateJob, StoreRequest};
 use super::context::Context;
-use super::event::{StateError, StoreAnswer};
+use super::event::{Got, StateError, StoreAnswer};
 use super::head::{Head, Owner};
 use super::manifest::{SeenManifest, is_as_left};
 use super::notice::Notice;
@@ -263,58 +263,14 @@ impl Start {
                 }
                 None
             }
-            (Step::Manifest(_, before), StoreAnswer::Got(got))
-                if before.as_ref() != Some(&got.bytes)
-                    && !is_as_left(cx, &got.bytes, &self.local.own)
-                    && !mutated(Mutant::HeaderReadOnce) =>
-            {
-                self.ask_manifest(cx, Some(got.bytes));
-                None
+            (Step::Manifest(_, before), StoreAnswer::Got(got)) => {
+                let before = before.take();
+                self.manifest_read(cx, before, got)
             }
-            (Step::Manifest(..), StoreAnswer::Got(got)) => match Manifest::decode(&got.bytes) {
-                Ok(manifest) => {
-                    self.manifest = Some(SeenManifest { manifest, etag: got.etag });
-                    self.after_manifest(cx)
-                }
-                Err(ManifestError::Newer { format }) => {
-                    Some(StartEnd::TooNew(u32::try_from(format).unwrap_or(u32::MAX)))
-                }
-                // The listing is the truth. Only an empty place depends on who claimed it.
-                Err(error) if !self.listing.is_empty() => {
-                    let (key, message) = (cx.config.place.manifest_key(), error.to_string().into());
-                    cx.notice(Notice::Corrupt { key, message });
-                    self.after_manifest(cx)
-                }
-                Err(error) => Some(corrupt(cx.config.place.manifest_key(), error.to_string())),
-            },
-            (Step::Header(_, object, before), StoreAnswer::Got(got))
-                if before.as_ref() != Some(&got.bytes) && !mutated(Mutant::HeaderReadOnce) =>
-            {
-                let (object, differs) = (object.clone(), before.is_some());
-                self.misreads += u32::from(differs);
-                if !differs || self.misreads < MISREADS_MAX {
-                    self.step = header(cx, object, Some(got.bytes));
-                    return None;
-                }
-                // It changes all the time, or the store has several of it.
-                let key = cx.config.place.object_key(cx.config.layout, object.key);
-                cx.notice(Notice::Corrupt {
-                    key,
-                    message: "each read of its header gives another one".into(),
-                });
-                self.step = Step::PausedList(self.backoff.next(cx.now.mono, cx.config.node, Duration::ZERO));
-                None
+            (Step::Header(_, object, before), StoreAnswer::Got(got)) => {
+                let (object, before) = (object.clone(), before.take());
+                self.header_read(cx, object, before, got)
             }
-            (Step::Header(_, object, _), StoreAnswer::Got(got)) => match Header::decode(&got.bytes) {
-                Ok(header) => {
-                    let head = Head::new(object, &header);
-                    self.judge(cx, head, false)
-                }
-                Err(error) => {
-                    let key = cx.config.place.object_key(cx.config.layout, object.key);
-                    Some(self.damaged_head(key, error.to_string(), false))
-                }
-            },
             (Step::Proof(_, object), StoreAnswer::Digested(digests)) => {
                 let header = &digests.first().expect("one object was asked for").header;
                 let head = Head::new(object, header);
@@ -333,6 +289,65 @@ impl Start {
                 Some(self.found(Some((head, standing))))
             }
             (step, answer) => unreachable!("{answer:?} in {step:?}"),
+        }
+    }
+
+    /// What decides is read until two reads in a row are the same, or it is as this machine left it.
+    fn manifest_read(&mut self, cx: &mut Context<'_>, before: Option<Bytes>, got: Got) -> Option<StartEnd> {
+        if before.as_ref() != Some(&got.bytes)
+            && !is_as_left(cx, &got.bytes, &self.local.own)
+            && !mutated(Mutant::HeaderReadOnce)
+        {
+            self.ask_manifest(cx, Some(got.bytes));
+            return None;
+        }
+        match Manifest::decode(&got.bytes) {
+            Ok(manifest) => {
+                self.manifest = Some(SeenManifest { manifest, etag: got.etag });
+                self.after_manifest(cx)
+            }
+            Err(ManifestError::Newer { format }) => {
+                Some(StartEnd::TooNew(u32::try_from(format).unwrap_or(u32::MAX)))
+            }
+            // The listing is the truth. Only an empty place depends on who claimed it.
+            Err(error) if !self.listing.is_empty() => {
+                let (key, message) = (cx.config.place.manifest_key(), error.to_string().into());
+                cx.notice(Notice::Corrupt { key, message });
+                self.after_manifest(cx)
+            }
+            Err(error) => Some(corrupt(cx.config.place.manifest_key(), error.to_string())),
+        }
+    }
+
+    fn header_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        object: ObjectInfo,
+        before: Option<Bytes>,
+        got: Got,
+    ) -> Option<StartEnd> {
+        if before.as_ref() != Some(&got.bytes) && !mutated(Mutant::HeaderReadOnce) {
+            let differs = before.is_some();
+            self.misreads += u32::from(differs);
+            if !differs || self.misreads < MISREADS_MAX {
+                self.step = header(cx, object, Some(got.bytes));
+                return None;
+            }
+            // It changes all the time, or the store has several of it.
+            let key = cx.config.place.object_key(cx.config.layout, object.key);
+            cx.notice(Notice::Corrupt { key, message: "each read of its header gives another one".into() });
+            self.step = Step::PausedList(self.backoff.next(cx.now.mono, cx.config.node, Duration::ZERO));
+            return None;
+        }
+        match Header::decode(&got.bytes) {
+            Ok(header) => {
+                let head = Head::new(&object, &header);
+                self.judge(cx, head, false)
+            }
+            Err(error) => {
+                let key = cx.config.place.object_key(cx.config.layout, object.key);
+                Some(self.damaged_head(key, error.to_string(), false))
+            }
         }
     }
 
