@@ -119,6 +119,14 @@ mutants! {
     RetriesAtOnce = "retries-at-once",
     /// A store that says when to come back is asked before.
     RetryAfterIgnored = "retry-after-ignored",
+    /// What a restore left for the comparison with its place is not used.
+    RestoreProofNotUsed = "restore-proof-not-used",
+    /// A place that a newer version wrote is followed.
+    NewerFormatIgnored = "newer-format-ignored",
+    /// A place that a newer version wrote is looked at again and again.
+    NewerPlaceAskedAgain = "newer-place-asked-again",
+    /// An attempt that begins anew forgets what pause the store asked the one before for.
+    PauseForgotten = "pause-forgotten",
     /// A page diff leaves out the last page.
     DiffMissesLastPage = "diff-misses-last-page",
     /// A record that could not be saved is taken for saved.

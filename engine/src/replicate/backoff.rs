@@ -15,7 +15,9 @@ pub(super) struct Backoff {
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(30);
 /// A floor above this would leave no room for jitter.
-const FLOOR_MAX: Duration = Duration::from_secs(20);
+pub(super) const FLOOR_MAX: Duration = Duration::from_secs(20);
+/// What a store that is too busy gets where it does not say more.
+pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 const DOUBLINGS_MAX: u32 = 9;
 
 impl Backoff {
@@ -27,7 +29,7 @@ impl Backoff {
     pub(super) fn failed(&mut self, now: Instant, node: NodeId, error: &StoreError) -> Instant {
         let floor = match error {
             StoreError::Throttled { .. } if mutated(Mutant::RetryAfterIgnored) => Duration::ZERO,
-            StoreError::Throttled { retry_after } => retry_after.unwrap_or(Duration::from_secs(1)),
+            StoreError::Throttled { retry_after } => retry_after.unwrap_or(UNTOLD_PAUSE),
             StoreError::Fatal { .. } => Duration::from_secs(10),
             StoreError::Refused
             | StoreError::Conflict

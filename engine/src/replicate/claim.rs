@@ -8,6 +8,7 @@ use super::manifest::{SeenManifest, first_claim, is_as_left, put};
 use super::notice::Notice;
 use super::state::LocalState;
 use crate::manifest::{Manifest, ManifestError};
+use crate::mutants::{Mutant, mutated};
 use crate::store::{Condition, StoreError};
 use crate::types::{Instant, NodeId};
 use bytes::Bytes;
@@ -110,6 +111,9 @@ impl Claim {
             (Step::Reading(_), Ok(StoreAnswer::Got(got))) => match Manifest::decode(&got.bytes) {
                 Ok(manifest) if self.own.contains(&manifest.writer.id) => Some(ClaimEnd::Ours),
                 Ok(manifest) => Some(ClaimEnd::Anothers(SeenManifest { manifest, etag: got.etag })),
+                Err(ManifestError::Newer { .. }) if mutated(Mutant::NewerFormatIgnored) => {
+                    Some(ClaimEnd::Ours)
+                }
                 Err(ManifestError::Newer { format }) => {
                     Some(ClaimEnd::TooNew(u32::try_from(format).unwrap_or(u32::MAX)))
                 }
@@ -147,11 +151,17 @@ impl Claim {
 }
 
 fn create(cx: &mut Context<'_>) -> Step {
+    if let Some(until) = cx.paused_until(&cx.config.place.manifest_key()) {
+        return Step::Paused(until, Next::Create);
+    }
     let body = first_claim(cx).encode().into();
     Step::Creating(put(cx, body, Condition::IfAbsent))
 }
 
 fn read(cx: &mut Context<'_>) -> Step {
     let key = cx.config.place.manifest_key();
+    if let Some(until) = cx.paused_until(&key) {
+        return Step::Paused(until, Next::Read);
+    }
     Step::Reading(cx.store(StoreRequest::Get { key, range: None }))
 }

@@ -3,8 +3,11 @@
 
 use super::command::{Command, RequestId, SourceId, SourceJob, StateJob, StoreRequest};
 use super::config::DatabaseConfig;
+use super::event::StoreAnswer;
 use super::notice::Notice;
-use crate::types::Now;
+use super::pauses::{Pauses, key_of};
+use crate::store::StoreError;
+use crate::types::{Instant, Now};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Commands on their way out, and whose answers are awaited.
@@ -13,6 +16,9 @@ pub(super) struct Outbox {
     next: u64,
     commands: VecDeque<Command>,
     owners: BTreeMap<RequestId, SourceId>,
+    /// What requests to the store are about that were not answered.
+    subjects: BTreeMap<RequestId, String>,
+    pauses: Pauses,
 }
 
 impl Outbox {
@@ -23,6 +29,20 @@ impl Outbox {
     /// Takes the owner of an answered request. An answer that nobody asked for is our bug.
     pub(super) fn settle(&mut self, id: RequestId) -> SourceId {
         self.owners.remove(&id).expect("every request is answered exactly once")
+    }
+
+    /// The same of a request to the store, with what the store answered.
+    pub(super) fn settle_store(
+        &mut self,
+        id: RequestId,
+        now: Now,
+        result: &Result<StoreAnswer, StoreError>,
+    ) -> SourceId {
+        let subject = self.subjects.remove(&id);
+        if let (Some(key), Err(error)) = (subject, result) {
+            self.pauses.heard(&key, now.mono, error);
+        }
+        self.settle(id)
     }
 
     pub(super) fn awaited(&self) -> usize {
@@ -58,8 +78,22 @@ impl Context<'_> {
         id
     }
 
+    /// Until when the store does not want to be asked for this key. Whoever asks looks first.
+    pub(super) fn paused_until(&self, key: &str) -> Option<Instant> {
+        self.out.pauses.until(key, self.now.mono)
+    }
+
     pub(super) fn store(&mut self, request: StoreRequest) -> RequestId {
+        let key = key_of(&request).map(str::to_owned);
+        self.store_at(key, request)
+    }
+
+    /// A request that does not name the key that it is about.
+    pub(super) fn store_at(&mut self, key: Option<String>, request: StoreRequest) -> RequestId {
         let id = self.out.ask(self.db);
+        if let Some(key) = key {
+            self.out.subjects.insert(id, key);
+        }
         self.out.commands.push_back(Command::Store(id, self.db, request));
         id
     }

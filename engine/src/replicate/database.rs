@@ -300,6 +300,7 @@ impl Database {
                 if let Some(end) = follow.advance(&mut cx) {
                     self.follow_ended(&mut cx, end);
                 } else {
+                    self.rewrite.tick(&mut cx);
                     self.compare_clock(&mut cx, head);
                 }
             }
@@ -324,7 +325,9 @@ impl Database {
             Phase::Attach(attach, ..) => attach.deadline(),
             Phase::FirstPage(retrying, ..) | Phase::Withdrawing(retrying) => retrying.deadline(),
             Phase::Catchup(catchup, _) => catchup.deadline(),
-            Phase::Follow(follow, _) => follow.deadline(),
+            Phase::Follow(follow, _) => {
+                [follow.deadline(), self.rewrite.deadline()].into_iter().flatten().min()
+            }
             Phase::Waiting { until, .. } => *until,
             Phase::Doubting(until, _) => Some(*until),
             Phase::Ending(ending) => ending.deadline(),

@@ -38,10 +38,7 @@ impl Database {
 
     pub(super) fn started(&mut self, cx: &mut Context<'_>, end: StartEnd) {
         match end {
-            StartEnd::TooNew(format) => {
-                cx.notice(Notice::TooNew { format });
-                self.end(cx, Status::Failed);
-            }
+            StartEnd::TooNew(format) => self.too_new(cx, format),
             StartEnd::Corrupt { key, message, found, says_foreign } => {
                 cx.notice(Notice::Corrupt { key: key.clone(), message });
                 let before = self.damaged.take().filter(|(at, _)| *at == key).map_or(0, |(_, times)| times);
@@ -147,10 +144,7 @@ impl Database {
                     self.fenced(cx, place, None, false);
                 }
             }
-            ClaimEnd::TooNew(format) => {
-                cx.notice(Notice::TooNew { format });
-                self.end(cx, Status::Failed);
-            }
+            ClaimEnd::TooNew(format) => self.too_new(cx, format),
             ClaimEnd::Relist => self.start_anew(cx),
         }
     }

@@ -54,13 +54,18 @@ impl Draft {
         self.object.level() == Level::L0
     }
 
+    /// Whether it goes up in one request.
+    pub(super) fn is_whole(&self, cx: &Context<'_>) -> bool {
+        self.page_bytes <= cx.config.part_bytes
+    }
+
     /// Asks for the object's bytes, or for parts of them in the store where they are many.
     ///
     /// # Panics
     /// If its pages were handed over already.
     pub(super) fn encode(&mut self, cx: &mut Context<'_>) -> RequestId {
         let header = self.header.clone();
-        let is_whole = self.page_bytes <= cx.config.part_bytes;
+        let is_whole = self.is_whole(cx);
         let pages = match self.pages.take().expect("what was handed over is not encoded again") {
             pages @ PageSet::Memory(_) if is_whole => pages,
             pages => self.pages.insert(pages).clone(),

@@ -95,6 +95,15 @@ fn save(cx: &mut Context<'_>, by: NodeId) -> SaveStep {
 }
 
 impl Database {
+    /// What a newer version means by the place nobody here knows: it is left alone.
+    pub(super) fn too_new(&mut self, cx: &mut Context<'_>, format: u32) {
+        cx.notice(Notice::TooNew { format });
+        if mutated(Mutant::NewerPlaceAskedAgain) {
+            return self.start_anew(cx);
+        }
+        self.end(cx, Status::Failed);
+    }
+
     pub(super) fn wait(&mut self, cx: &Context<'_>, delay: Duration, then: Then) {
         let (until, poke_from) = (Some(cx.now.mono.after(delay)), cx.now.mono.after(POKE_DELAY));
         self.phase = Phase::Waiting { until, poke_from, then };

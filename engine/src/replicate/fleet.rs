@@ -64,7 +64,7 @@ impl Fleet {
                 self.with(id, |database, out| database.state(now, out, request, result));
             }
             Event::Store(request, result) => {
-                let id = self.out.settle(request);
+                let id = self.out.settle_store(request, now, &result);
                 self.with(id, |database, out| database.store(now, out, request, result));
             }
         }

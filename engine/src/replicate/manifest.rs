@@ -11,7 +11,7 @@ use super::notice::Notice;
 use crate::manifest::{Manifest, WriterClaim};
 use crate::mutants::{Mutant, mutated};
 use crate::store::{Attributes, Condition, ETag, StoreError};
-use crate::types::NodeId;
+use crate::types::{Instant, NodeId};
 use bytes::Bytes;
 
 /// A manifest as the store has it.
@@ -27,6 +27,8 @@ pub(super) struct Rewrite {
     /// What it should say, in place of which version.
     wanted: Option<(Bytes, ETag)>,
     sent: Option<RequestId>,
+    /// An occasion came while the store did not want to be asked.
+    due: Option<Instant>,
     attempts: u32,
 }
 
@@ -42,11 +44,26 @@ impl Rewrite {
 
     /// The time to write what is wanted, if anything is. Never twice at once.
     pub(super) fn on_occasion(&mut self, cx: &mut Context<'_>) {
+        self.due = None;
         if let Some((body, etag)) = &self.wanted
             && self.sent.is_none()
         {
-            self.sent = Some(put(cx, body.clone(), Condition::IfMatch(etag.clone())));
+            self.due = cx.paused_until(&cx.config.place.manifest_key());
+            if self.due.is_none() {
+                self.sent = Some(put(cx, body.clone(), Condition::IfMatch(etag.clone())));
+            }
         }
+    }
+
+    /// While the place is followed.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        if self.due.is_some_and(|due| due <= cx.now.mono) {
+            self.on_occasion(cx);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due
     }
 
     pub(super) fn awaits(&self, id: RequestId) -> bool {

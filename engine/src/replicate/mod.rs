@@ -25,6 +25,7 @@ mod manifest;
 mod notice;
 mod origin;
 mod pages;
+mod pauses;
 mod plan;
 mod probe;
 mod retrying;

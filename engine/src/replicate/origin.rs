@@ -5,6 +5,7 @@ use super::notice::RestoredHere;
 use super::state::{CachedSums, FileId, RestoreProof};
 use crate::db::PageSums;
 use crate::manifest::DatabaseId;
+use crate::mutants::{Mutant, mutated};
 
 /// What a restore says of a file, seen from the head of its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Origin {
             Some(own) => own.txid < cached.txid,
             None => true,
         };
-        if is_better && is_usable(&cached) {
+        if is_better && is_usable(&cached) && !mutated(Mutant::RestoreProofNotUsed) {
             *own = Some(cached);
         }
         Some(Origin { file, here })

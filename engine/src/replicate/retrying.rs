@@ -5,6 +5,7 @@ use super::command::{RequestId, StoreRequest};
 use super::context::Context;
 use super::event::StoreAnswer;
 use super::notice::Notice;
+use super::pauses;
 use crate::store::{Fatal, StoreError};
 use crate::types::{Instant, Now};
 
@@ -40,15 +41,11 @@ pub(super) const DAMAGED_ATTEMPTS_MAX: u32 = 3;
 
 impl Retrying {
     pub(super) fn start(cx: &mut Context<'_>, request: StoreRequest) -> Retrying {
-        let id = cx.store(request.clone());
-        Retrying {
-            request,
-            pending: Pending::Sent(id),
-            backoff: Backoff::default(),
-            sent_at: cx.now,
-            failing_since: None,
-            unreadable: 0,
-        }
+        let pending = ask(cx, &request);
+        // A pause that another request was told is trouble of this one, too: nothing else waits for it.
+        let failing_since = matches!(pending, Pending::Paused(_)).then_some(cx.now.mono);
+        let backoff = Backoff::default();
+        Retrying { request, pending, backoff, sent_at: cx.now, failing_since, unreadable: 0 }
     }
 
     pub(super) fn awaits(&self, id: RequestId) -> bool {
@@ -100,7 +97,7 @@ impl Retrying {
         if let Pending::Paused(until) = self.pending
             && until <= cx.now.mono
         {
-            self.pending = Pending::Sent(cx.store(self.request.clone()));
+            self.pending = ask(cx, &self.request);
             self.sent_at = cx.now;
         }
     }
@@ -113,18 +110,20 @@ impl Retrying {
     }
 }
 
+/// Sends it, or waits for as long as the store wants.
+fn ask(cx: &mut Context<'_>, request: &StoreRequest) -> Pending {
+    match cx.paused_until(&key_of(request)) {
+        Some(until) => Pending::Paused(until),
+        None => Pending::Sent(cx.store(request.clone())),
+    }
+}
+
 fn key_of(request: &StoreRequest) -> String {
     match request {
-        StoreRequest::Get { key, .. }
-        | StoreRequest::DeleteIfMatch { key, .. }
-        | StoreRequest::Hash { key } => key.clone(),
-        StoreRequest::List { prefix, .. } => prefix.clone(),
-        StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => {
-            keys.first().cloned().unwrap_or_default()
-        }
         StoreRequest::Put { .. }
         | StoreRequest::Stage { .. }
         | StoreRequest::Complete { .. }
         | StoreRequest::Discard { .. } => unreachable!("what is written is not sent again blindly"),
+        _ => pauses::key_of(request).unwrap_or_default().to_owned(),
     }
 }

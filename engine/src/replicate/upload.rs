@@ -96,10 +96,12 @@ pub(super) enum UploadEnd {
 }
 
 impl Upload {
-    pub(super) fn start(cx: &mut Context<'_>, mut draft: Draft, seen: Sighting) -> Upload {
-        let id = draft.encode(cx);
-        let (step, backoff) = (Step::Encoding(id), Backoff::default());
-        Upload { draft, step, backoff, seen, lists_first: false, failing_since: None, sent_at: cx.now }
+    pub(super) fn start(cx: &mut Context<'_>, draft: Draft, seen: Sighting) -> Upload {
+        let (step, backoff) = (Step::Paused(cx.now.mono, Next::Encode), Backoff::default());
+        let mut upload =
+            Upload { draft, step, backoff, seen, lists_first: false, failing_since: None, sent_at: cx.now };
+        upload.step = upload.encode(cx);
+        upload
     }
 
     /// What follows a claim: it is written only if the claim still is the head when the place is listed again.
@@ -132,7 +134,7 @@ impl Upload {
 
     pub(super) fn in_trouble(&self) -> bool {
         let checking = matches!(&self.step, Step::Checking(check, ..) if check.is_in_trouble());
-        checking || self.backoff.attempt() > 0
+        checking || self.backoff.attempt() > 0 || matches!(self.step, Step::Paused(..))
     }
 
     pub(super) fn awaits(&self, id: RequestId) -> bool {
@@ -167,7 +169,7 @@ impl Upload {
         let step = std::mem::replace(&mut self.step, Step::Paused(cx.now.mono, Next::Encode));
         let Step::Paused(_, next) = step else { unreachable!("matched above") };
         self.step = match next {
-            Next::Encode => Step::Encoding(self.draft.encode(cx)),
+            Next::Encode => self.encode(cx),
             Next::Record(ready) => self.record(cx, ready),
             Next::Send(ready) => self.send(cx, ready),
             Next::ReadBack { ready, refused } => self.read_back(cx, ready, refused),
@@ -375,7 +377,15 @@ impl Upload {
         match ready {
             Ready::Whole { .. } => self.send(cx, ready),
             // A Complete of unknown outcome may have ended the upload: stage it anew.
-            Ready::Staged { .. } => Step::Encoding(self.draft.encode(cx)),
+            Ready::Staged { .. } => self.encode(cx),
+        }
+    }
+
+    fn encode(&mut self, cx: &mut Context<'_>) -> Step {
+        let paused = if self.draft.is_whole(cx) { None } else { cx.paused_until(&self.draft.key) };
+        match paused {
+            Some(until) => self.hold(cx, until, Next::Encode),
+            None => Step::Encoding(self.draft.encode(cx)),
         }
     }
 
@@ -405,15 +415,21 @@ impl Upload {
     }
 
     fn write(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
+        if let Some(until) = cx.paused_until(&self.draft.key) {
+            return self.hold(cx, until, Next::Send(ready));
+        }
         let request = self.draft.write(&ready);
-        Step::Sending(cx.store(request), ready)
+        Step::Sending(cx.store_at(Some(self.draft.key.clone()), request), ready)
     }
 
     /// Is the newest object still the one that it goes on top of? Another may have written over it since.
-    fn look_first(&self, cx: &mut Context<'_>, ready: Ready) -> Step {
+    fn look_first(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
         match self.seen.object.as_ref().filter(|seen| seen.key != self.draft.object) {
             Some(seen) => {
                 let key = cx.config.place.object_key(cx.config.layout, seen.key);
+                if let Some(until) = cx.paused_until(&key) {
+                    return self.hold(cx, until, Next::Send(ready));
+                }
                 let range = Some(0..HEADER_BYTES as u64);
                 Step::LookingFirst(cx.store(StoreRequest::Get { key, range }), ready, First::Head)
             }
@@ -421,7 +437,10 @@ impl Upload {
         }
     }
 
-    fn look_at_own(&self, cx: &mut Context<'_>, ready: Ready) -> Step {
+    fn look_at_own(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
+        if let Some(until) = cx.paused_until(&self.draft.key) {
+            return self.hold(cx, until, Next::Send(ready));
+        }
         Step::LookingFirst(cx.store(self.draft.read(&ready)), ready, First::Own)
     }
 
@@ -454,8 +473,17 @@ impl Upload {
     }
 
     fn read_back(&mut self, cx: &mut Context<'_>, ready: Ready, refused: bool) -> Step {
+        if let Some(until) = cx.paused_until(&self.draft.key) {
+            return self.hold(cx, until, Next::ReadBack { ready, refused });
+        }
         let id = cx.store(self.draft.read(&ready));
         Step::ReadingBack { id, ready, refused }
+    }
+
+    /// Waits for a pause that the store asked for before this attempt began.
+    fn hold(&mut self, cx: &Context<'_>, until: Instant, next: Next) -> Step {
+        self.failing_since.get_or_insert(cx.now.mono);
+        Step::Paused(until, next)
     }
 
     fn pause(&mut self, cx: &mut Context<'_>, error: StoreError, next: Next) -> Step {

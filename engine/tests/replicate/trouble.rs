@@ -285,6 +285,47 @@ fn store_cannot_ask_for_a_pause_without_end() {
 }
 
 #[test]
+fn pause_that_the_store_asked_for_outlives_the_attempt() {
+    let mut world = World::new();
+    let pause = 17 * SECOND;
+    first_put_of_a_slot(&mut world, Fate::Fails(StoreError::Throttled { retry_after: Some(pause) }));
+    world.run_until(|world| world.has_notice(A, |n| matches!(n, Notice::Store { .. })));
+    // Somebody puts another file in its place: what goes up is given up, and begins anew under the same number.
+    let mut fault = Some(SourceError::Replaced("a copy".into()));
+    world.on_source = Box::new(move |_, job| fault.take_if(|_| matches!(job, SourceJob::Measure)));
+    world.run_for(60 * SECOND);
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Source { .. })), "it was given up");
+    let slots: Vec<Instant> = puts(&world).iter().filter(|(_, r)| is_slot(r)).map(|(at, _)| *at).collect();
+    assert!(slots.len() > 1 && slots[1].since(slots[0]) >= pause, "{slots:?}");
+    assert_eq!(world.status(A), Status::Following);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
+fn listing_begun_anew_keeps_the_pause_of_the_one_before() {
+    let mut world = World::following();
+    world.forget_requests();
+    let mut first = Some(Fate::Fails(StoreError::Throttled { retry_after: Some(15 * SECOND) }));
+    world.on_store = Box::new(move |_, r| match r {
+        StoreRequest::List { .. } => first.take().unwrap_or(Fate::Answered),
+        _ => Fate::Answered,
+    });
+    // The listing of each day meets the pause; a slot that is lost wants another one.
+    while !world.has_notice(A, |n| matches!(n, Notice::Store { .. })) {
+        world.run_for(SECOND);
+    }
+    let mut put = Some(Fate::Fails(StoreError::Refused));
+    world.on_store =
+        Box::new(move |_, r| if is_put(r) { put.take().unwrap_or(Fate::Answered) } else { Fate::Answered });
+    world.commit(A, &[3]);
+    world.run_for(60 * SECOND);
+    let lists = |(_, r): &&(_, StoreRequest)| matches!(r, StoreRequest::List { .. });
+    let lists: Vec<Instant> = world.host(A).requests.iter().filter(lists).map(|(at, _)| *at).collect();
+    assert!(lists.len() >= 2 && lists[1].since(lists[0]) >= 15 * SECOND, "{lists:?}");
+    world.assert_store_equals_database(A);
+}
+
+#[test]
 fn attempts_are_counted_in_what_is_told() {
     let mut world = World::following();
     all_puts(&mut world, Fate::Fails(StoreError::Retryable("down".into())));
@@ -517,6 +558,16 @@ fn first_put(world: &mut World, fate: Fate) {
     let mut fate = Some(fate);
     world.on_store =
         Box::new(move |_, r| if is_put(r) { fate.take().unwrap_or(Fate::Answered) } else { Fate::Answered });
+}
+
+fn is_slot(request: &StoreRequest) -> bool {
+    matches!(request, StoreRequest::Put { key, .. } if key.contains("/0000/"))
+}
+
+fn first_put_of_a_slot(world: &mut World, fate: Fate) {
+    let mut fate = Some(fate);
+    world.on_store =
+        Box::new(move |_, r| if is_slot(r) { fate.take().unwrap_or(Fate::Answered) } else { Fate::Answered });
 }
 
 fn all_puts(world: &mut World, fate: Fate) {

@@ -9,9 +9,9 @@ use crate::outcome::Violation;
 use engine::db::page_checksum;
 use engine::key::{Layout, ObjectKey, Place};
 use engine::store::Sha256;
-use engine::types::{Checksum, LockByte, NodeId, Txid};
+use engine::types::{Checksum, Level, LockByte, NodeId, Txid};
 use io_sim::s3::SimS3;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The place's history as an independent reader sees it.
 pub struct Mirror {
@@ -32,8 +32,10 @@ pub struct Mirror {
     afters: BTreeMap<Txid, Checksum>,
     /// An image that an operator may want back.
     earlier: Option<(Txid, Image)>,
-    /// Others worked at the objects: numbers may be missing below the next full image.
+    /// Others took objects away, or wrote over them, since the newest full image: numbers may be missing below the next.
     harmed: bool,
+    /// Slots that are gone, damaged or another's work since.
+    touched: BTreeSet<Txid>,
     /// Slots that were folded and not asked for yet.
     applied: Vec<Applied>,
 }
@@ -70,6 +72,7 @@ impl Mirror {
             afters: BTreeMap::new(),
             earlier: None,
             harmed: false,
+            touched: BTreeSet::new(),
             applied: Vec::new(),
         }
     }
@@ -84,9 +87,16 @@ impl Mirror {
         self.txid
     }
 
-    /// Others work at its objects.
+    /// What its writers build on may be gone.
     pub fn was_harmed(&mut self) {
         self.harmed = true;
+    }
+
+    /// Somebody else took this object away, or wrote over it.
+    pub fn was_touched(&mut self, key: ObjectKey) {
+        if key.level() == Level::L0 {
+            self.touched.insert(key.max());
+        }
     }
 
     /// A state that can be restored: the newest, or an earlier one.
@@ -120,14 +130,14 @@ impl Mirror {
         let chain = match self.read(ObjectKey::slot(txid), 1) {
             Ok(object) => object.header.chain(),
             // It was taken away, damaged or written over since.
-            Err(_) if self.harmed => return Ok(()),
+            Err(_) if self.touched.contains(&txid) => return Ok(()),
             Err(violation) => return Err(violation),
         };
         let (after, known) = (chain.map(|chain| chain.after), self.afters.get(&txid).copied());
         if after.is_some() && known.is_some() && after != known {
             return Err(Violation::new(6, format!("slot {txid} was another one before")));
         }
-        if chain.is_none() && self.harmed {
+        if chain.is_none() && self.touched.contains(&txid) {
             return Ok(());
         }
         let node = chain.map(|chain| chain.node);
@@ -180,6 +190,9 @@ impl Mirror {
         if chain.before.is_none() {
             self.image = Image::default();
             (self.checksum, self.sums) = (Checksum::new(0), Vec::new());
+            self.harmed = false;
+        } else if self.txid.is_some_and(|at| at + 1 != txid) {
+            return wrong(6, "follows numbers that are missing, and is no full image".into());
         } else if chain.before != self.after {
             let (before, after) = (chain.before, self.after);
             return wrong(7, format!("follows {before:?}, the one before ends in {after:?}"));

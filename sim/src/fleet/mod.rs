@@ -20,6 +20,7 @@ pub mod page;
 pub mod place;
 pub mod plan;
 pub mod settings;
+pub mod sound;
 pub mod source;
 pub mod state;
 pub mod watch;

@@ -11,6 +11,7 @@ use crate::oracle::ownership::{Ownership, Writer};
 use crate::oracle::states::States;
 use crate::outcome::Violation;
 use crate::world::Asked;
+use engine::key::ObjectKey;
 use engine::replicate::TakeOver;
 use engine::store::Sha256;
 use engine::types::{Instant, NodeId, Txid};
@@ -208,7 +209,7 @@ impl PlaceModel {
     /// A slot is in a compacted object from now on; unless it `ends` that, its state is no point any more.
     pub fn was_freed(&mut self, txid: Txid, ends: bool) {
         self.freed.insert(txid);
-        self.mirror.was_harmed();
+        self.mirror.was_touched(ObjectKey::slot(txid));
         self.harm.any = true;
         if !ends {
             self.announced.remove(&txid);

@@ -1,8 +1,10 @@
 //! Rules of one followed database that its commands tell: what it may build on, how often it asks, how much it holds.
-//! Properties 10, 24 and 31.
+//! Properties 10, 24, 31 and 34.
 
 use super::settings::FleetSettings;
+use crate::oracle::pace::Pace;
 use crate::outcome::Violation;
+use engine::manifest::{Manifest, ManifestError};
 use engine::replicate::{PageSet, RequestId, SourceJob, StoreAnswer, StoreRequest};
 use engine::store::{Condition, StoreError};
 use engine::types::{Instant, Now, Txid};
@@ -20,8 +22,7 @@ pub struct Watch {
     seen: VecDeque<Now>,
     /// A write of which only a read can tell whether it is there.
     unproven: Option<Now>,
-    /// A key to which nothing may be written before then, because the store said so.
-    throttled: Option<(String, Instant)>,
+    pace: Pace,
     /// The object whose write failed, how often in a row, and when the last time.
     unwritten: Option<(String, u32, Instant)>,
     /// Failures in a row, and when the first came.
@@ -37,6 +38,8 @@ pub struct Watch {
     stops: bool,
     /// It said that the place is of a newer version.
     too_new: bool,
+    /// The manifest that it read last is of a newer version.
+    reads_newer: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +53,8 @@ enum Kind {
     List,
     /// An object under this key.
     Write(String),
+    /// Of the manifest.
+    Manifest,
     Other,
 }
 
@@ -70,7 +75,7 @@ impl Watch {
             SourceJob::Open { .. } => {
                 (self.follows, self.slot, self.slot_bytes) = (false, None, 0);
                 // What is sent after a comparison may be something else under the same key.
-                (self.throttled, self.unwritten) = (None, None);
+                self.unwritten = None;
             }
             SourceJob::Look { bytes_max, .. } => {
                 self.follows = true;
@@ -109,6 +114,7 @@ impl Watch {
                 Kind::Write(key.clone())
             }
             StoreRequest::Complete { .. } => Kind::Write(self.staged.clone()),
+            StoreRequest::Get { key, .. } if key.ends_with(MANIFEST) => Kind::Manifest,
             StoreRequest::Stage { header, key, .. } => {
                 self.staged.clone_from(key);
                 if self.follows {
@@ -119,22 +125,16 @@ impl Watch {
             }
             _ => Kind::Other,
         };
-        if self.too_new {
+        let writes = !is_read(request);
+        if self.too_new || self.reads_newer && writes {
             let message = format!("{request:?} to a place of a newer version");
             return Err(Violation::new(34, message));
         }
         if let Kind::Write(key) = &kind {
             self.builds_on_fresh(settings, now)?;
             self.paused_enough(key, now.mono)?;
-            if let Some((throttled, until)) = self.throttled.take_if(|(k, _)| k == key)
-                && now.mono < until
-            {
-                return Err(Violation::new(
-                    31,
-                    format!("{throttled} was sent before the store's Retry-After"),
-                ));
-            }
         }
+        self.pace.asks(id, request, now.mono)?;
         self.asked.insert(id, Asked { at: now, kind });
         if self.asked.len() > UNDER_WAY_MAX {
             return Err(Violation::new(24, format!("{} requests of one database at once", self.asked.len())));
@@ -145,13 +145,23 @@ impl Watch {
     /// It was answered.
     pub fn answered(&mut self, now: Now, id: RequestId, result: &Result<StoreAnswer, StoreError>) -> Checked {
         let Some(asked) = self.asked.remove(&id) else { return Ok(()) };
+        self.pace.answered(id, now.mono, result.as_ref().err());
+        if asked.kind == Kind::Manifest {
+            self.reads_newer = match result {
+                Ok(StoreAnswer::Got(got)) => is_newer(&got.bytes),
+                // Whoever wrote it has taken it away.
+                Err(StoreError::Missing) => false,
+                _ => self.reads_newer,
+            };
+        }
         match (result, asked.kind) {
             (Ok(_), kind) => {
                 (self.failures, self.unwritten) = (None, None);
                 match kind {
                     Kind::List | Kind::Write(_) => self.saw(asked.at),
-                    Kind::Other => {
-                        self.unproven.take_if(|_| is_read(result)).into_iter().for_each(|at| self.saw(at))
+                    Kind::Manifest | Kind::Other => {
+                        let got = matches!(result, Ok(StoreAnswer::Got(_)));
+                        self.unproven.take_if(|_| got).into_iter().for_each(|at| self.saw(at));
                     }
                 }
                 return Ok(());
@@ -166,11 +176,6 @@ impl Watch {
                 return Ok(());
             }
             (Err(StoreError::Refused | StoreError::Missing | StoreError::Conflict), _) => return Ok(()),
-            (Err(StoreError::Throttled { retry_after }), Kind::Write(key)) => {
-                self.write_failed(&key, now.mono);
-                let floor = retry_after.unwrap_or(Duration::from_secs(1)).min(RETRY_AFTER_MAX);
-                self.throttled = Some((key, now.mono.after(floor)));
-            }
             (Err(StoreError::Ambiguous(_)), Kind::Write(key)) => {
                 self.write_failed(&key, now.mono);
                 self.unproven = Some(asked.at);
@@ -247,8 +252,23 @@ impl Watch {
     }
 }
 
-fn is_read(result: &Result<StoreAnswer, StoreError>) -> bool {
-    matches!(result, Ok(StoreAnswer::Got(_)))
+fn is_newer(manifest: &[u8]) -> bool {
+    matches!(Manifest::decode(manifest), Err(ManifestError::Newer { .. }))
+}
+
+fn is_read(request: &StoreRequest) -> bool {
+    match request {
+        StoreRequest::Get { .. }
+        | StoreRequest::List { .. }
+        | StoreRequest::Hash { .. }
+        | StoreRequest::Page { .. }
+        | StoreRequest::Digest { .. } => true,
+        StoreRequest::Put { .. }
+        | StoreRequest::Stage { .. }
+        | StoreRequest::Complete { .. }
+        | StoreRequest::Discard { .. }
+        | StoreRequest::DeleteIfMatch { .. } => false,
+    }
 }
 
 fn memory_bytes(pages: &PageSet) -> u64 {
@@ -262,8 +282,7 @@ fn memory_bytes(pages: &PageSet) -> u64 {
 const UNDER_WAY_MAX: usize = 6;
 /// The engine may build on a somewhat older one than the newest, after a jump of the wall clock.
 const SEEN_MAX: usize = 4;
-/// No store's word counts for longer.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
+const MANIFEST: &str = "/manifest.json";
 /// The shortest pause after one failure, and how often it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const DOUBLINGS_MAX: u32 = 8;

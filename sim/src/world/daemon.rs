@@ -5,7 +5,7 @@ use super::config::{Identity, database_config, lock_byte};
 use super::files::SimFiles;
 use super::transfer::{Next, Transfer, Uploads};
 use crate::coverage::Reached;
-use crate::oracle::pace::{Pace, key_of};
+use crate::oracle::pace::Pace;
 use crate::outcome::Violation;
 use crate::settings::Settings;
 use engine::key::Place;
@@ -56,8 +56,6 @@ pub(super) struct Daemon {
     pub(super) notices: VecDeque<Notice>,
     pub(super) asked: Asked,
     pace: Pace,
-    /// What requests under way are about.
-    subjects: BTreeMap<RequestId, String>,
     /// What it must not have asked.
     pub(super) broken: Option<Violation>,
     /// The last answer of the store was no success. An object in parts is told of when one part has failed for good.
@@ -150,7 +148,6 @@ impl Daemon {
             notices: VecDeque::new(),
             asked: Asked::default(),
             pace: Pace::default(),
-            subjects: BTreeMap::new(),
             broken: None,
             is_failing: false,
             misses_what_is_new: settings.faults.network.stale_ppm > 0,
@@ -370,12 +367,7 @@ impl Daemon {
                 self.is_failing = !succeeded;
                 // What is not found, yet, is looked for again, and nobody is told.
                 self.troubles += u64::from(!succeeded && self.misses_what_is_new);
-                let subject = self.subjects.remove(&transfer.id);
-                if let (Some(subject), Err(StoreError::Throttled { retry_after: Some(pause) })) =
-                    (subject, &result)
-                {
-                    self.pace.throttled(subject, self.now().mono, *pause);
-                }
+                self.pace.answered(transfer.id, self.now().mono, result.as_ref().err());
                 match &result {
                     Err(StoreError::Refused) => self.reached.push(Reached::Refused),
                     Err(StoreError::Ambiguous(_)) => self.reached.push(Reached::Ambiguous),
@@ -420,11 +412,8 @@ impl Daemon {
 
     fn request(&mut self, network: &mut Network, id: RequestId, request: StoreRequest) {
         self.asked.count(&request);
-        if let Some(key) = key_of(&request) {
-            let asked = self.pace.asks(&key, self.now().mono);
-            self.broken = self.broken.take().or(asked.err());
-            self.subjects.insert(id, key);
-        }
+        let asked = self.pace.asks(id, &request, self.now().mono);
+        self.broken = self.broken.take().or(asked.err());
         let (transfer, next) = Transfer::start(
             id,
             request,

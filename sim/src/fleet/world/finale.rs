@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fleet::mischief::Damage;
+use crate::fleet::sound;
 use crate::oracle::idle;
 use crate::oracle::restart::Promise;
 use crate::oracle::restore::Snapshot;
@@ -28,9 +29,10 @@ impl World<'_> {
         let stride = slots.len().div_ceil(RESTORES_MAX).max(1);
         let sampled = slots.into_iter().step_by(stride).map(Target::Txid);
         for target in sampled.chain([Target::Latest]) {
+            let meant = if let Target::Txid(txid) = target { txid } else { newest };
             let (txid, database) = match snapshot.restore(target) {
-                // Property 21: what needs the damaged object is an error.
-                Err(_) if model.harm.rotted => continue,
+                // Property 21: what needs the damaged object, and nothing else, is an error.
+                Err(_) if self.lacks_a_sound_base(place, meant) => continue,
                 restored => restored?,
             };
             let wanted = if target == Target::Latest { newest } else { txid };
@@ -42,6 +44,17 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an object rotted that every way to this slot needs.
+    fn lacks_a_sound_base(&self, place: usize, txid: Txid) -> bool {
+        let model = &self.places[place];
+        model.harm.rotted && !sound::leads_to(&self.store, &model.place, txid)
+    }
+
+    /// The same of the newest slot: what goes on there may have to read it.
+    fn newest_is_rotted(&self, place: usize) -> bool {
+        self.lacks_a_sound_base(place, self.places[place].mirror.txid().expect("converged"))
     }
 
     /// The versions of the pages of a restored database.
@@ -165,7 +178,7 @@ impl World<'_> {
                     return Err(Violation::new(29, message));
                 }
                 let seat = self.places[place].copies[0].seat.expect("followed");
-                if self.places[place].harm.rotted {
+                if self.newest_is_rotted(place) {
                     continue;
                 }
                 promise.check(&self.seat(0, seat).asked)?;
@@ -182,9 +195,9 @@ impl World<'_> {
         self.pass(Duration::from_secs(3))?;
         let mut restored = Vec::new();
         for place in 0..self.places.len() {
-            let model = &mut self.places[place];
-            let tells = model.copies[0].database.as_ref().is_some_and(|database| database.tells_births());
-            if usize::from(model.copies[0].fenced) != 0 || !tells || model.harm.rotted {
+            let copy = &self.places[place].copies[0];
+            let tells = copy.database.as_ref().is_some_and(|database| database.tells_births());
+            if copy.fenced || !tells || self.newest_is_rotted(place) {
                 continue;
             }
             if self.restore_over(place, 0, false) {

@@ -54,6 +54,7 @@ impl World<'_> {
                 let keys = self.objects_up_to(place, known);
                 if let Some(key) = pick(&keys, which) {
                     self.store.remove(&self.key(place, key));
+                    self.places[place].mirror.was_touched(key);
                     self.places[place].was_harmed(|harm| harm.lost = true);
                     self.coverage.reached(Reached::ObjectLost);
                 }
@@ -63,7 +64,8 @@ impl World<'_> {
                 let newest = keys.iter().copied().find(|key: &ObjectKey| ObjectKey::max(*key) == known);
                 let key = which.map_or(newest, |which| pick(&keys, which));
                 let rots = |key| self.store.rot(&self.key(place, key), usize::try_from(bit).expect("small"));
-                if key.is_some_and(rots) {
+                if let Some(key) = key.filter(|key| rots(*key)) {
+                    self.places[place].mirror.was_touched(key);
                     self.places[place].was_harmed(|harm| harm.rotted = true);
                     self.coverage.reached(Reached::HeadRotted);
                 }
@@ -86,6 +88,7 @@ impl World<'_> {
         for key in self.objects_up_to(place, known) {
             if key.max().into_inner() >= first_lost {
                 self.store.remove(&self.key(place, key));
+                self.places[place].mirror.was_touched(key);
             }
         }
         if all {
@@ -111,6 +114,7 @@ impl World<'_> {
         };
         self.store.overwrite(&key, body, object.attributes);
         if with != Meddling::Copied {
+            self.places[place].mirror.was_touched(ObjectKey::slot(known));
             // Who goes on above the first claim does not see that it is gone: like rot, it is found by who verifies.
             let goes_on = self.places[place].copies[0].seat.is_some()
                 || self.settings.faults.network.late_ppm > 0
