@@ -117,6 +117,8 @@ pub enum Reached {
     RestoreDiskFailed,
     /// A name could not be moved during a restore.
     RestoreRenameFailed,
+    /// A replacement that failed half-way could not be undone, and said so.
+    RestoreNotUndone,
     /// A restore was done, and a name that it could not remove stayed.
     RestoreLeftBehind,
     /// SQLite could not remove a name.
@@ -276,6 +278,7 @@ pub const REQUIRED: &[Reached] = &[
     Reached::RestoreDiskFull,
     Reached::RestoreDiskFailed,
     Reached::RestoreRenameFailed,
+    Reached::RestoreNotUndone,
     Reached::RestoreLeftBehind,
     Reached::UnlinkFailed,
     Reached::RestoreAroundDamage,

@@ -73,6 +73,9 @@ impl Context<'_> {
             OutputError::Disk { .. } => {
                 Failure::new(Kind::Unavailable, "the output cannot be written").because(error)
             }
+            OutputError::SetAside { error, moved } => {
+                moved.iter().fold(self.output(error), |failure, moved| failure.cause(moved.to_string()))
+            }
         }
     }
 

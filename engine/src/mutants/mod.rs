@@ -163,6 +163,10 @@ mutants! {
     RestoreCompanionsLeft = "restore-companions-left",
     /// The old database is removed before the new one has its name.
     RestoreOldRemovedFirst = "restore-old-removed-first",
+    /// The old database is set aside over the one that an earlier restore has set aside.
+    RestoreAsideNotNumbered = "restore-aside-not-numbered",
+    /// A replacement that fails half-way leaves the old database set aside.
+    RestoreNotPutBack = "restore-not-put-back",
     /// What is there is replaced although nobody said so.
     RestoreReplacesUnasked = "restore-replaces-unasked",
     /// Temporary files of restores that died stay.

@@ -1,5 +1,6 @@
 //! Why a place cannot be read or restored, by what the caller must do about it.
 
+use super::set_aside::Moved;
 use engine::key::ObjectKey;
 use engine::manifest::FORMAT;
 use engine::restore::PlanError;
@@ -20,7 +21,8 @@ pub struct ReadError {
     pub attempts: u32,
 }
 
-/// Why nothing was restored. Nothing was left behind, and what was there before is untouched.
+/// Why nothing was restored. Nothing was left behind, and what was there before is untouched, but for what
+/// [`OutputError::SetAside`] tells.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// There is no such state, or what there is does not lead to it.
@@ -68,7 +70,7 @@ pub enum RestoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// These files exist and may not be replaced.
-    #[error("{} exists", list(.0))]
+    #[error("{} exists", list(.0, |path| path.display().to_string()))]
     Exists(Vec<PathBuf>),
     /// It cannot be replaced by a file: a directory, a device.
     #[error("{} is not a regular file", .0.display())]
@@ -99,6 +101,14 @@ pub enum OutputError {
         path: PathBuf,
         /// What the system said.
         error: io::Error,
+    },
+    /// It failed half-way and could not be undone: the old database is whole, but not all of it has its names.
+    #[error("{error}; {}", list(.moved, Moved::to_string))]
+    SetAside {
+        /// Why it failed.
+        error: Box<OutputError>,
+        /// Where the old database is now. What is not named here has its name.
+        moved: Vec<Moved>,
     },
 }
 
@@ -134,7 +144,7 @@ impl From<OutputError> for Fault {
     }
 }
 
-fn list(paths: &[PathBuf]) -> String {
-    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+fn list<T>(all: &[T], show: impl Fn(&T) -> String) -> String {
+    let shown: Vec<String> = all.iter().map(show).collect();
     shown.join(", ")
 }

@@ -20,6 +20,7 @@ mod output;
 mod page_writer;
 mod reads;
 mod restorer;
+mod set_aside;
 mod sums;
 mod survey;
 mod temporary;
@@ -31,6 +32,7 @@ pub use object::READ_FOR_HEADER_BYTES_MAX;
 pub use output::{IfExists, Output};
 pub use reads::Limits;
 pub use restorer::{Event, Observer, Proof, Recorder, Restored, Restorer};
+pub use set_aside::Moved;
 pub use survey::Survey;
 
 #[cfg(test)]

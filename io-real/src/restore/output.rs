@@ -1,17 +1,17 @@
 //! The file that a restore makes, and what happens to the one that was there.
 //!
 //! A database that is replaced may have a WAL or a rollback journal beside it, without which its file is not
-//! the database that it was, and which would be replayed into the new one. So it is first set aside as a whole,
-//! the file before its companions, then the new file gets the name, and only then the old one is removed. After
-//! a crash in between there is no database under that name, never a wrong one, and the old one is still there
-//! (`app.db.walsync-replaced`, with `-wal` and the like) until the next replacement there succeeds. Without companions
-//! the new file takes the old one's name in one step.
+//! the database that it was, and which would be replayed into the new one. So it is first set aside as a whole
+//! (`set_aside`), then the new file gets the name, and only then the old one is removed. After a crash in between
+//! there is no database under that name, never a wrong one, and the old one is still there until the next
+//! replacement there succeeds. Without companions the new file takes the old one's name in one step.
 //!
 //! A program that has the old database open goes on with a file that has no name any more: end it first. A
 //! database that a running walsync follows is refused.
 
 use super::OutputError;
 use super::restorer::Record;
+use super::set_aside::OldDatabase;
 use super::temporary::{Temporary, sweep};
 use crate::files::RealOutputFiles;
 use crate::port::{FileKind, FileLock, LockError, OutputFiles};
@@ -81,9 +81,9 @@ impl Output {
     /// Gives the finished file its name. What it holds is durable first; then it is told which file that is; then
     /// the name is durable.
     pub(super) fn publish(&self, finished: Temporary, record: Option<Record>) -> Result<(), OutputError> {
-        let old = self.check()?;
+        let there = self.check()?;
         let _lock = self.lock_followed()?;
-        if old == Some(FileKind::File) {
+        if there == Some(FileKind::File) {
             finished.file.take_after(&self.path);
         }
         let mut record = record;
@@ -94,28 +94,21 @@ impl Output {
             finished.file.sync().map_err(|error| OutputError::of(&finished.path, error))?;
         }
         self.tell(&finished, record)?;
-        let companions = self.companions()?;
+        let mut old = OldDatabase::at(&*self.files, &self.path);
+        let companions = old.companions()?;
         if self.if_exists == IfExists::Refuse && !companions.is_empty() {
             return Err(OutputError::Exists(companions));
         }
-        if companions.is_empty() || mutated(Mutant::RestoreCompanionsLeft) {
-            self.give_name(&finished)?;
-        } else {
-            let moved = self.set_aside()?;
-            if mutated(Mutant::RestoreOldRemovedFirst) {
-                self.remove_aside();
-            }
-            if let Err(error) = self.set_aside_is_durable().and_then(|()| self.give_name(&finished)) {
-                self.put_back(&moved);
-                return Err(error);
-            }
+        if !companions.is_empty() && !mutated(Mutant::RestoreCompanionsLeft) {
+            self.make_room(&mut old)?;
         }
+        self.give_name(&finished).map_err(|error| old.put_back(error))?;
         finished.keep();
         if !mutated(Mutant::RestoreNameNotSynced) {
-            self.sync_dir()?;
+            old.sync_names().map_err(|error| old.tell(error))?;
         }
         if self.if_exists == IfExists::Replace {
-            self.remove_aside();
+            old.remove_all_aside();
         }
         Ok(())
     }
@@ -128,8 +121,15 @@ impl Output {
         Ok(())
     }
 
-    fn set_aside_is_durable(&self) -> Result<(), OutputError> {
-        if mutated(Mutant::RestoreSetAsideNotSynced) { Ok(()) } else { self.sync_dir() }
+    fn make_room(&self, old: &mut OldDatabase<'_>) -> Result<(), OutputError> {
+        old.set_aside()?;
+        if mutated(Mutant::RestoreOldRemovedFirst) {
+            old.remove_all_aside();
+        }
+        if mutated(Mutant::RestoreSetAsideNotSynced) {
+            return Ok(());
+        }
+        old.sync_names().map_err(|error| old.put_back(error))
     }
 
     fn give_name(&self, finished: &Temporary) -> Result<(), OutputError> {
@@ -143,66 +143,6 @@ impl Output {
         })
     }
 
-    /// Renames the database and then its companions, as far as they exist, so that together they are a
-    /// database under another name; all or none.
-    ///
-    /// That the database is gone from its name is durable before its companions go: a power cut may take one rename
-    /// back and not the next, and without its log the old file is another database.
-    fn set_aside(&self) -> Result<Vec<Renamed>, OutputError> {
-        self.make_room_aside()?;
-        let mut moved = Vec::new();
-        let done = self.rename_aside("", &mut moved).and_then(|()| {
-            if !moved.is_empty() && !mutated(Mutant::RestoreCompanionsGoAtOnce) {
-                self.sync_dir()?;
-            }
-            COMPANIONS.iter().try_for_each(|suffix| self.rename_aside(suffix, &mut moved))
-        });
-        match done {
-            Ok(()) => Ok(moved),
-            Err(error) => {
-                self.put_back(&moved);
-                Err(error)
-            }
-        }
-    }
-
-    fn rename_aside(&self, suffix: &str, moved: &mut Vec<Renamed>) -> Result<(), OutputError> {
-        let (from, to) = (self.beside(suffix), self.aside(suffix));
-        match self.files.rename(&from, &to) {
-            Ok(()) => moved.push((from, to)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(OutputError::of(&from, error)),
-        }
-        Ok(())
-    }
-
-    /// Removes the companions of another database that was set aside, and left by a crash: beside the one that is set
-    /// aside now they would be taken for its own. Without a database under the name they are what belongs to it.
-    fn make_room_aside(&self) -> Result<(), OutputError> {
-        if look(&*self.files, &self.path)?.is_none() {
-            return Ok(());
-        }
-        let mut removed = false;
-        for old in COMPANIONS.map(|suffix| self.aside(suffix)) {
-            match self.files.remove(&old) {
-                Ok(()) => removed = true,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(OutputError::of(&old, error)),
-            }
-        }
-        if removed { self.sync_dir() } else { Ok(()) }
-    }
-
-    /// Removes the old database, whichever restore set it aside. It is in nobody's way: what cannot be removed stays.
-    fn remove_aside(&self) {
-        let names = [""].into_iter().chain(COMPANIONS);
-        let removed = names.filter(|suffix| self.files.remove(&self.aside(suffix)).is_ok()).count();
-        if removed > 0 {
-            // Else a power cut brings one of them back, beside what is set aside next.
-            let _ = self.sync_dir();
-        }
-    }
-
     /// What is under the name now, if it may be replaced.
     fn check(&self) -> Result<Option<FileKind>, OutputError> {
         let old = look(&*self.files, &self.path)?;
@@ -210,24 +150,16 @@ impl Output {
             return Err(OutputError::NotAFile(self.path.clone()));
         }
         if self.if_exists == IfExists::Refuse {
-            let existing: Vec<PathBuf> =
-                old.iter().map(|_| self.path.clone()).chain(self.companions()?).collect();
+            let existing: Vec<PathBuf> = old
+                .iter()
+                .map(|_| self.path.clone())
+                .chain(OldDatabase::at(&*self.files, &self.path).companions()?)
+                .collect();
             if !existing.is_empty() {
                 return Err(OutputError::Exists(existing));
             }
         }
         Ok(old)
-    }
-
-    /// The files beside it that SQLite would take for its own.
-    fn companions(&self) -> Result<Vec<PathBuf>, OutputError> {
-        let mut there = Vec::new();
-        for companion in COMPANIONS.map(|suffix| self.beside(suffix)) {
-            if look(&*self.files, &companion)?.is_some() {
-                there.push(companion);
-            }
-        }
-        Ok(there)
     }
 
     /// Keeps a walsync from following the database while it is replaced; refused if one does already.
@@ -242,44 +174,7 @@ impl Output {
             LockError::Io(error) => OutputError::of(&path, error),
         })
     }
-
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(suffix);
-        self.path.with_file_name(name)
-    }
-
-    fn aside(&self, suffix: &str) -> PathBuf {
-        self.beside(&format!("{ASIDE}{suffix}"))
-    }
-
-    fn sync_dir(&self) -> Result<(), OutputError> {
-        let dir = self.path.parent().unwrap_or(Path::new("/"));
-        self.files.sync_folder(dir).map_err(|error| OutputError::of(dir, error))
-    }
-
-    /// Undoes renames, the last one first: the database itself comes back when its companions are there for certain.
-    /// What cannot be undone stays set aside, with the database: without its log it would be an older one.
-    fn put_back(&self, moved: &[Renamed]) {
-        for (from, to) in moved.iter().rev() {
-            let certain = if *from == self.path && moved.len() > 1 { self.sync_dir() } else { Ok(()) };
-            let back = certain
-                .and_then(|()| self.files.rename(to, from).map_err(|error| OutputError::of(to, error)));
-            if let Err(error) = back {
-                tracing::error!(%error, aside = %self.aside("").display(), "the old database stays set aside");
-                return;
-            }
-        }
-        if !moved.is_empty()
-            && let Err(error) = self.sync_dir()
-        {
-            tracing::warn!(%error, "the old database has its name again, perhaps not for good");
-        }
-    }
 }
-
-/// The name before, and the name now.
-type Renamed = (PathBuf, PathBuf);
 
 /// Absolute, links resolved: SQLite puts the companions beside the file that a link names.
 fn real_path(files: &dyn OutputFiles, path: &Path) -> Result<PathBuf, OutputError> {
@@ -307,11 +202,6 @@ fn real_path(files: &dyn OutputFiles, path: &Path) -> Result<PathBuf, OutputErro
 fn look(files: &dyn OutputFiles, path: &Path) -> Result<Option<FileKind>, OutputError> {
     files.look(path).map_err(|error| OutputError::of(path, error))
 }
-
-/// What SQLite keeps beside a database.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
-/// Appended to the name of a database that is being replaced.
-const ASIDE: &str = ".walsync-replaced";
 
 #[cfg(test)]
 mod tests {

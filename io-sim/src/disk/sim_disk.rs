@@ -184,7 +184,9 @@ impl SimDisk {
     /// Moves a name, unless the new one is taken, in one step.
     pub fn rename_to_new(&self, pid: Pid, from: &str, to: &str) -> DiskResult<()> {
         let mut machine = self.0.lock();
-        if machine.directory.lookup(to).is_some() {
+        let names = [from, to].map(|path| machine.directory.lookup(path).is_some());
+        // What is not there is said first, as Linux does.
+        if names == [true, true] {
             machine.operation(pid)?;
             return Err(DiskError::Exists);
         }

@@ -4,7 +4,7 @@
 use crate::outcome::Violation;
 use engine::store::Sha256;
 use io_sim::disk::SimDisk;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What SQLite keeps beside a database.
@@ -79,8 +79,8 @@ impl Around {
 
     /// What a restore left that was struck, where `is_right` knows the databases that it may have made.
     pub fn left(&self, before: &Around, is_right: impl Fn(&[u8]) -> bool) -> Result<Left, Violation> {
-        // What an earlier one set aside is the only copy, as long as nothing has the name.
-        if self.named() == before.named() && (before.database().is_some() || self.keeps(before)) {
+        // What earlier ones set aside stays until there is a new database.
+        if self.files == before.files {
             return Ok(Left::Before);
         }
         match self.database() {
@@ -94,35 +94,57 @@ impl Around {
         }
     }
 
-    /// The database and what belongs to it.
-    fn named(&self) -> [Option<&Vec<u8>>; 4] {
-        ["", COMPANIONS[0], COMPANIONS[1], COMPANIONS[2]].map(|suffix| self.files.get(suffix))
+    /// Whether what an error says is true: of each pair, what had the first name before has the second now. Both are what
+    /// names add to the path. Where the old database is set `aside`, it says so of all that does not have its name.
+    pub fn is_where(&self, before: &Around, told: &[(&str, &str)], aside: bool) -> bool {
+        let was_there = |name: &str| before.files.contains_key(name);
+        let is_true =
+            |(was, is): &(&str, &str)| was_there(was) && before.files.get(*was) == self.files.get(*is);
+        let gone = [""].into_iter().chain(COMPANIONS);
+        let gone = gone.filter(|name| was_there(name) && !self.files.contains_key(*name));
+        told.iter().all(is_true) && (!aside || gone.eq(told.iter().map(|(was, _)| *was)))
     }
 
-    /// Whether all of the old database is still there, under its names or set aside, and the two make no mix.
+    /// Whether all of the old database is still there, under its names or set aside, the two make no mix, and what was
+    /// set aside earlier is as it was.
     fn keeps(&self, before: &Around) -> bool {
-        let aside = |around: &Around, suffix: &str| around.files.get(&format!("{ASIDE}{suffix}")).cloned();
-        let old = match before.database() {
-            Some(database) => Some(database.to_vec()),
-            // Set aside by one that was struck earlier.
-            None => aside(before, ""),
-        };
-        let companion = |suffix: &&str| {
-            let (was, was_aside) = (before.files.get(*suffix), aside(before, suffix));
-            let (is, is_aside) = (self.files.get(*suffix), aside(self, suffix));
-            match was {
-                Some(was) => is == Some(was) || is_aside.as_ref() == Some(was),
-                // One that was set aside earlier belongs to the old database only if that was so as well.
-                None if before.database().is_none() => is.is_none() && is_aside == was_aside,
-                None => is.is_none() && is_aside.is_none(),
+        let (earlier, now) = (before.asides(), self.asides());
+        let fresh = now.difference(&earlier).next();
+        // Without a database what lies there belongs to the one that was set aside last.
+        let last = earlier.last().filter(|_| before.database().is_none());
+        fresh.into_iter().chain(last).any(|(_, aside)| self.moved_to(aside, before))
+    }
+
+    /// Whether nothing else happened than that some of the old database's files got names that begin so.
+    fn moved_to(&self, aside: &str, before: &Around) -> bool {
+        let mut expected = before.files.clone();
+        for suffix in [""].into_iter().chain(COMPANIONS) {
+            if self.files.contains_key(suffix) {
+                continue;
             }
-        };
-        aside(self, "") == old && COMPANIONS.iter().all(companion)
+            if let Some(bytes) = expected.remove(suffix)
+                && expected.insert(format!("{aside}{suffix}"), bytes).is_some()
+            {
+                return false;
+            }
+        }
+        expected == self.files
+    }
+
+    /// What the names of databases that are set aside add to the path, after their lengths: the last one is the last.
+    fn asides(&self) -> BTreeSet<(usize, &str)> {
+        let names = self.files.keys().filter(|name| name.starts_with(ASIDE));
+        names.map(|name| without_companion(name)).map(|name| (name.len(), name)).collect()
     }
 
     fn differences(&self, before: &Around) -> String {
         format!("before {before:?}, after {self:?}")
     }
+}
+
+/// The name of a database that a file belongs to.
+fn without_companion(name: &str) -> &str {
+    COMPANIONS.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
 /// Names, lengths, and a few digits that tell contents apart.
@@ -177,5 +199,45 @@ mod tests {
         assert_eq!(left(OLD, &[aside]), None);
         assert_eq!(left(OLD, &[aside, log_aside, (".walsync-replaced-journal", "another's")]), None);
         assert_eq!(left(OLD, &[log_aside, ("", "old")]), None);
+    }
+
+    #[test]
+    fn an_error_names_all_that_is_set_aside_and_nothing_else() {
+        let (before, aside) = (around(OLD), (".walsync-replaced", "old"));
+        let log_aside = (".walsync-replaced-wal", "log");
+        let all = [("", ".walsync-replaced"), ("-wal", ".walsync-replaced-wal")];
+        assert!(around(&[aside, log_aside]).is_where(&before, &all, true));
+        assert!(around(&[aside, ("-wal", "log")]).is_where(&before, &all[..1], true));
+        assert!(around(&[("", "new"), aside, log_aside]).is_where(&before, &all, false));
+        assert!(around(OLD).is_where(&before, &[], false));
+        assert!(!around(&[aside, log_aside]).is_where(&before, &all[..1], true));
+        assert!(!around(&[aside, log_aside]).is_where(&before, &[], true));
+        assert!(!around(&[("", "new"), aside]).is_where(&before, &all, false));
+        assert!(!around(OLD).is_where(&before, &all, false));
+    }
+
+    #[test]
+    fn what_was_set_aside_earlier_stays_until_there_is_a_new_database() {
+        let earlier = [(".walsync-replaced", "older"), (".walsync-replaced-wal", "its log")];
+        let [database, log] = earlier;
+        let before = [&earlier[..], OLD].concat();
+        let aside = [(".walsync-replaced.2", "old"), (".walsync-replaced.2-wal", "log")];
+        assert_eq!(left(&before, &before), Some(Left::Before));
+        assert_eq!(left(&before, &[database, log, aside[0], aside[1]]), Some(Left::Aside));
+        assert_eq!(left(&before, &[database, log, aside[0], ("-wal", "log")]), Some(Left::Aside));
+        assert_eq!(left(&before, &[("", "new")]), Some(Left::New));
+        for wrong in [
+            &[("", "old"), ("-wal", "log")][..],
+            &[database, ("", "old"), ("-wal", "log")],
+            &[(".walsync-replaced", "old"), (".walsync-replaced-wal", "log")],
+            &[database, aside[0], aside[1]],
+            &[database, log, aside[0], (".walsync-replaced.3-wal", "log")],
+        ] {
+            assert_eq!(left(&before, wrong), None, "{wrong:?}");
+        }
+        // A log without a database is that of the last one, and is not put over its log.
+        let before = [database, log, aside[0], ("-wal", "log")];
+        assert_eq!(left(&before, &[database, log, aside[0], aside[1]]), Some(Left::Aside));
+        assert_eq!(left(&before, &[database, (".walsync-replaced-wal", "log"), aside[0]]), None);
     }
 }

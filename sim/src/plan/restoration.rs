@@ -82,6 +82,11 @@ pub enum Mishap {
         /// Of a million.
         ppm: u32,
     },
+    /// Names cannot be moved at this rate, and nothing else fails.
+    NamesStick {
+        /// Of a million.
+        ppm: u32,
+    },
     /// Every read fails. A restore reads its file only to check its integrity.
     Unreadable,
     /// One bit of an object is wrong where it lies.
@@ -179,9 +184,13 @@ fn goal(draw: &mut Random) -> Goal {
     }
 }
 
-/// A replacement takes some twenty operations, and only a power cut takes some of them back.
+/// A replacement takes some twenty operations, and only a power cut takes some of them back. The last ones remove what
+/// was set aside; where there is less to set aside, smaller numbers reach them, too.
 fn while_replacing(draw: &mut Random) -> Mishap {
-    Mishap::Cut { operations: 1 + draw.below(20), finished: true }
+    match 1 + draw.below(20) {
+        operations @ 1..=17 => Mishap::Cut { operations, finished: true },
+        _ => Mishap::NamesStick { ppm: 250_000 },
+    }
 }
 
 fn mishap(draw: &mut Random) -> Mishap {

@@ -4,7 +4,7 @@ use super::*;
 use crate::oracle::reachable::{self, Base};
 use crate::oracle::restored::{Around, Left};
 use crate::plan::{Goal, Mishap, Restoration};
-use crate::world::files::SimFiles;
+use crate::world::files::{SimFiles, text};
 use crate::world::restoring::{STATE, Told};
 use engine::key::{Layout, ObjectKey};
 use engine::replicate::RestoreProof;
@@ -31,6 +31,10 @@ pub(super) struct Judged {
     pub(super) misread: BTreeSet<String>,
     /// A name that it wanted to remove could not be removed.
     pub(super) names_stayed: bool,
+    /// So many times a name could not be moved.
+    pub(super) failed_renames: u64,
+    /// Something could not be made durable.
+    pub(super) sync_failed: bool,
 }
 
 impl Judged {
@@ -60,8 +64,9 @@ impl Judged {
     /// what lies in the store.
     fn explains(&self, error: &RestoreError) -> bool {
         let Restoration { mishap, faulty_network, .. } = self.restoration;
-        let broken_disk = matches!(mishap, Mishap::Errors { .. });
+        let broken_disk = matches!(mishap, Mishap::Errors { .. } | Mishap::NamesStick { .. });
         match error {
+            RestoreError::Output(OutputError::SetAside { .. }) => self.may_be_half_way(),
             RestoreError::Output(OutputError::Exists(_)) => self.is_in_the_way(),
             RestoreError::Output(OutputError::Disk { .. }) => {
                 broken_disk || matches!(mishap, Mishap::Full { .. })
@@ -73,6 +78,28 @@ impl Judged {
             RestoreError::NotProven { .. } => false,
             RestoreError::Output(_) | RestoreError::NewerFormat { .. } => false,
         }
+    }
+
+    /// Whether it may have ended with an error between two states. One name that cannot be moved is no excuse: what was
+    /// moved before can be put back. Then again that takes a sync, and a sync may be what failed after the last rename.
+    fn may_be_half_way(&self) -> bool {
+        self.failed_renames > 1 || self.sync_failed
+    }
+
+    /// An error says which names hold what, where the old database does not have its own.
+    fn tells_where_it_is(&self, left: Left, error: &RestoreError) -> Checked {
+        let moved = match error {
+            RestoreError::Output(OutputError::SetAside { moved, .. }) => &moved[..],
+            _ => &[],
+        };
+        let added =
+            |name: &'_ Path| text(name).strip_prefix(&self.path).map(str::to_owned).unwrap_or_default();
+        let told: Vec<_> = moved.iter().map(|moved| (added(&moved.was), added(&moved.is))).collect();
+        let told: Vec<_> = told.iter().map(|(was, is)| (was.as_str(), is.as_str())).collect();
+        if self.after.is_where(&self.before, &told, left == Left::Aside) {
+            return Ok(());
+        }
+        self.wrong(22, &format!("{error}, and that is not so: {:?}", self.after))
     }
 
     /// There is one whole file, and nothing else that was not there before.
@@ -224,9 +251,9 @@ impl World<'_> {
     /// Properties 21, 22 and 23, when a restore says why it made nothing.
     pub(super) fn failed(&mut self, judged: &Judged, error: &RestoreError) -> Checked {
         let Restoration { mishap, .. } = judged.restoration;
-        if matches!((mishap, error), (Mishap::Errors { .. }, RestoreError::Output(_))) {
-            // The directory may not have taken what was done already.
-            self.left(judged)?;
+        if judged.may_be_half_way() && matches!(error, RestoreError::Output(_)) {
+            let left = self.left(judged)?;
+            judged.tells_where_it_is(left, error)?;
         } else {
             judged.after.check_untouched(&judged.before, judged.names_stayed, &error.to_string())?;
         }
@@ -238,6 +265,7 @@ impl World<'_> {
         let reached = match (mishap, error) {
             (Mishap::Full { .. }, RestoreError::Output(_)) => Reached::RestoreDiskFull,
             (_, RestoreError::Output(OutputError::Disk { .. })) => Reached::RestoreDiskFailed,
+            (_, RestoreError::Output(OutputError::SetAside { .. })) => Reached::RestoreNotUndone,
             (Mishap::Rot { .. }, RestoreError::Plan(_)) => Reached::RestoreRefusedDamage,
             (_, RestoreError::Plan(_)) if judged.is_no_point() => Reached::RestoreAtNoPoint,
             _ => return Ok(()),

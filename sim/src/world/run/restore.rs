@@ -45,12 +45,26 @@ impl World<'_> {
         self.end_restore(&disk, restoring);
         let after = Around::look(&disk, &path);
         let stats = disk.stats();
-        if stats.failed_renames > stats_before.failed_renames {
+        let failed_renames = stats.failed_renames - stats_before.failed_renames;
+        if failed_renames > 0 {
             self.coverage.reached(Reached::RestoreRenameFailed);
         }
         let names_stayed = stats.failed_unlinks > stats_before.failed_unlinks;
-        let judged =
-            Judged { restoration, target, newest, path, before, after, told, missed, misread, names_stayed };
+        let sync_failed = stats.failed_fsyncs > stats_before.failed_fsyncs;
+        let judged = Judged {
+            restoration,
+            target,
+            newest,
+            path,
+            before,
+            after,
+            told,
+            missed,
+            misread,
+            names_stayed,
+            failed_renames,
+            sync_failed,
+        };
         self.recorded(&judged)?;
         match ended {
             Ended::Died => self.struck(&judged),
@@ -165,6 +179,9 @@ impl World<'_> {
                     ..DiskFaults::default()
                 };
                 disk.set_faults_of(pid, faults);
+            }
+            Mishap::NamesStick { ppm } => {
+                disk.set_faults_of(pid, DiskFaults { rename_fails_ppm: ppm, ..DiskFaults::default() })
             }
             Mishap::Unreadable => {
                 disk.set_faults_of(pid, DiskFaults { read_eio_ppm: ALWAYS, ..DiskFaults::default() })
