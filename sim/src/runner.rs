@@ -134,7 +134,7 @@ pub struct Grade {
     pub of: usize,
     /// The first seed that caught it.
     pub first: Option<u64>,
-    /// The median of the seeds that it takes from one that caught it to the next.
+    /// The median of the seeds that it takes from one that caught it to the next, where three did at least.
     pub median: Option<u64>,
     /// What the first one said.
     pub why: String,
@@ -155,7 +155,7 @@ impl Grade {
     /// broke.
     pub fn row(&self) -> String {
         let number = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
-        let (first, median) = (number(self.first), number(self.median));
+        let (first, median) = (number(self.first), self.median.map_or(String::new(), |m| m.to_string()));
         let property = self.why.split("property=").nth(1).and_then(|rest| rest.split_whitespace().next());
         let by_panic = panics::of_the_code(&self.why).then_some("panic");
         let (name, property) = (self.mutant.name(), by_panic.or(property).unwrap_or("none"));
@@ -189,10 +189,10 @@ fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) ->
         }
         let mut caught: Vec<&String> =
             batch.failures.iter().filter(|line| !panics::of_the_simulator(line)).collect();
-        // A seed that fails without the mutant catches nothing. The others follow the first.
+        // A seed that fails without the mutant catches nothing. Of the first one that is certain; the others are counted.
         caught.sort_by_key(|line| seed_of(line));
         while let Some(seed) = caught.first().and_then(|line| seed_of(line))
-            && !run_batch(profile, seed..seed + 1, 1, None)?.failures.is_empty()
+            && !passes(profile, seed)?
         {
             caught.remove(0);
         }
@@ -208,16 +208,26 @@ fn grade_one(profile: Profile, mutant: Mutant, seeds: &Range<u64>, jobs: u64) ->
     Ok(grade)
 }
 
+/// Whether a seed passes without a mutant.
+fn passes(profile: Profile, seed: u64) -> std::io::Result<bool> {
+    let batch = run_batch(profile, seed..seed + 1, 1, None)?;
+    match batch.died.first() {
+        Some(died) => Err(std::io::Error::other(format!("seed {seed} without the mutant: {died}"))),
+        None => Ok(batch.failures.is_empty()),
+    }
+}
+
 /// Seeds that are run before looking whether one of them has caught the mutant.
 const PORTION: u64 = 50;
 
-/// The median distance from one to the next of ascending numbers, the first counted from `start`.
+/// The median distance from one to the next of ascending numbers, the first counted from `start`; of three at least, because
+/// who looks until somebody is found sees short distances.
 fn median_gap(start: u64, numbers: &[u64]) -> Option<u64> {
     let befores = std::iter::once(start.wrapping_sub(1)).chain(numbers.iter().copied());
     let mut gaps: Vec<u64> =
         numbers.iter().zip(befores).map(|(number, before)| number.wrapping_sub(before)).collect();
     gaps.sort_unstable();
-    gaps.get(gaps.len() / 2).copied()
+    gaps.get(gaps.len() / 2).copied().filter(|_| gaps.len() >= 3)
 }
 
 fn seed_of(line: &str) -> Option<u64> {
@@ -242,8 +252,8 @@ mod tests {
     #[test]
     fn median_counts_seeds_from_one_catch_to_the_next() {
         assert_eq!(median_gap(0, &[]), None);
-        assert_eq!(median_gap(0, &[0]), Some(1));
-        assert_eq!(median_gap(0, &[9]), Some(10));
+        assert_eq!(median_gap(0, &[3, 9]), None);
+        assert_eq!(median_gap(0, &[0, 1, 2]), Some(1));
         assert_eq!(median_gap(100, &[101, 121, 124]), Some(3));
     }
 }

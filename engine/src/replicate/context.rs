@@ -5,7 +5,7 @@ use super::command::{Command, RequestId, SourceId, SourceJob, StateJob, StoreReq
 use super::config::DatabaseConfig;
 use super::event::StoreAnswer;
 use super::notice::Notice;
-use super::pauses::{Pauses, key_of};
+use super::pauses::{Pauses, keys_of};
 use crate::store::StoreError;
 use crate::types::{Instant, Now};
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +17,7 @@ pub(super) struct Outbox {
     commands: VecDeque<Command>,
     owners: BTreeMap<RequestId, SourceId>,
     /// What requests to the store are about that were not answered.
-    subjects: BTreeMap<RequestId, String>,
+    subjects: BTreeMap<RequestId, Vec<String>>,
     pauses: Pauses,
 }
 
@@ -38,9 +38,10 @@ impl Outbox {
         now: Now,
         result: &Result<StoreAnswer, StoreError>,
     ) -> SourceId {
-        let subject = self.subjects.remove(&id);
-        if let (Some(key), Err(error)) = (subject, result) {
-            self.pauses.heard(&key, now.mono, error);
+        let subject = self.subjects.remove(&id).unwrap_or_default();
+        if let Err(error) = result {
+            // Of several keys it does not say which.
+            subject.iter().for_each(|key| self.pauses.heard(key, now.mono, error));
         }
         self.settle(id)
     }
@@ -80,19 +81,24 @@ impl Context<'_> {
 
     /// Until when the store does not want to be asked for this key. Whoever asks looks first.
     pub(super) fn paused_until(&self, key: &str) -> Option<Instant> {
-        self.out.pauses.until(key, self.now.mono)
+        self.out.pauses.until([key], self.now.mono)
+    }
+
+    /// The same of all that a request asks for.
+    pub(super) fn request_paused_until(&self, request: &StoreRequest) -> Option<Instant> {
+        self.out.pauses.until(keys_of(request), self.now.mono)
     }
 
     pub(super) fn store(&mut self, request: StoreRequest) -> RequestId {
-        let key = key_of(&request).map(str::to_owned);
-        self.store_at(key, request)
+        let keys = keys_of(&request).into_iter().map(str::to_owned).collect();
+        self.store_at(keys, request)
     }
 
     /// A request that does not name the key that it is about.
-    pub(super) fn store_at(&mut self, key: Option<String>, request: StoreRequest) -> RequestId {
+    pub(super) fn store_at(&mut self, keys: Vec<String>, request: StoreRequest) -> RequestId {
         let id = self.out.ask(self.db);
-        if let Some(key) = key {
-            self.out.subjects.insert(id, key);
+        if !keys.is_empty() {
+            self.out.subjects.insert(id, keys);
         }
         self.out.commands.push_back(Command::Store(id, self.db, request));
         id

@@ -8,8 +8,8 @@ use crate::store::StoreError;
 use crate::types::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Pauses that are not over, of all places. One lasts for [`FLOOR_MAX`] at most, so there are no more of them than keys
-/// that are asked for in that time.
+/// Pauses, of all places. Those that are over go when another one is heard of: there are never more than keys of which the
+/// store was too busy within [`FLOOR_MAX`], the longest pause.
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     by_key: BTreeMap<String, Instant>,
@@ -28,15 +28,21 @@ impl Pauses {
         }
         self.forget_until(now);
         let until = now.after(retry_after.unwrap_or(UNTOLD_PAUSE).min(FLOOR_MAX));
-        if let Some(before) = self.by_key.insert(key.to_owned(), until) {
+        if let Some(before) = self.by_key.get(key).copied() {
+            // An answer to an earlier request may ask for more than the newest one.
+            if until <= before {
+                return;
+            }
             self.by_end.remove(&(before, key.to_owned()));
         }
+        self.by_key.insert(key.to_owned(), until);
         self.by_end.insert((until, key.to_owned()));
     }
 
-    /// Until when the key is not to be asked for.
-    pub(super) fn until(&self, key: &str, now: Instant) -> Option<Instant> {
-        self.by_key.get(key).copied().filter(|until| now < *until)
+    /// Until when one of these keys is not to be asked for.
+    pub(super) fn until<'a>(&self, keys: impl IntoIterator<Item = &'a str>, now: Instant) -> Option<Instant> {
+        let ends = keys.into_iter().filter_map(|key| self.by_key.get(key).copied());
+        ends.max().filter(|until| now < *until)
     }
 
     fn forget_until(&mut self, now: Instant) {
@@ -49,16 +55,61 @@ impl Pauses {
     }
 }
 
-/// What a request is about: a key or prefix, or the first of several.
-pub(super) fn key_of(request: &StoreRequest) -> Option<&str> {
+/// What a request is about: keys, or a prefix.
+pub(super) fn keys_of(request: &StoreRequest) -> Vec<&str> {
     match request {
         StoreRequest::Get { key, .. }
         | StoreRequest::DeleteIfMatch { key, .. }
         | StoreRequest::Hash { key }
         | StoreRequest::Put { key, .. }
-        | StoreRequest::Stage { key, .. } => Some(key),
-        StoreRequest::List { prefix, .. } => Some(prefix),
-        StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => keys.first().map(String::as_str),
-        StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => None,
+        | StoreRequest::Stage { key, .. } => vec![key],
+        StoreRequest::List { prefix, .. } => vec![prefix],
+        StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => {
+            keys.iter().map(String::as_str).collect()
+        }
+        StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::default().after(Duration::from_secs(seconds))
+    }
+
+    fn throttled(seconds: u64) -> StoreError {
+        StoreError::Throttled { retry_after: Some(Duration::from_secs(seconds)) }
+    }
+
+    #[test]
+    fn longest_pause_counts_until_it_is_over() {
+        let mut pauses = Pauses::default();
+        pauses.heard("a", at(0), &throttled(17));
+        pauses.heard("a", at(1), &StoreError::Throttled { retry_after: None });
+        assert_eq!(pauses.until(["a"], at(2)), Some(at(17)));
+        pauses.heard("a", at(3), &throttled(18));
+        assert_eq!(pauses.until(["a"], at(20)), Some(at(21)));
+        assert_eq!(pauses.until(["a"], at(21)), None);
+        assert_eq!(pauses.until(["b"], at(4)), None);
+    }
+
+    #[test]
+    fn what_asks_for_several_keys_waits_for_each() {
+        let mut pauses = Pauses::default();
+        pauses.heard("a", at(0), &throttled(5));
+        pauses.heard("b", at(0), &throttled(9));
+        assert_eq!(pauses.until(["a", "b", "c"], at(1)), Some(at(9)));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let mut pauses = Pauses::default();
+        for second in 0..100 {
+            pauses.heard(&format!("key {second}"), at(second * 30), &throttled(60));
+        }
+        assert_eq!((pauses.by_key.len(), pauses.by_end.len()), (1, 1));
     }
 }

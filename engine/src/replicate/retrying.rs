@@ -112,7 +112,7 @@ impl Retrying {
 
 /// Sends it, or waits for as long as the store wants.
 fn ask(cx: &mut Context<'_>, request: &StoreRequest) -> Pending {
-    match cx.paused_until(&key_of(request)) {
+    match cx.request_paused_until(request) {
         Some(until) => Pending::Paused(until),
         None => Pending::Sent(cx.store(request.clone())),
     }
@@ -124,6 +124,6 @@ fn key_of(request: &StoreRequest) -> String {
         | StoreRequest::Stage { .. }
         | StoreRequest::Complete { .. }
         | StoreRequest::Discard { .. } => unreachable!("what is written is not sent again blindly"),
-        _ => pauses::key_of(request).unwrap_or_default().to_owned(),
+        _ => pauses::keys_of(request).first().copied().unwrap_or_default().to_owned(),
     }
 }

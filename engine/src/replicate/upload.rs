@@ -419,7 +419,7 @@ impl Upload {
             return self.hold(cx, until, Next::Send(ready));
         }
         let request = self.draft.write(&ready);
-        Step::Sending(cx.store_at(Some(self.draft.key.clone()), request), ready)
+        Step::Sending(cx.store_at(vec![self.draft.key.clone()], request), ready)
     }
 
     /// Is the newest object still the one that it goes on top of? Another may have written over it since.

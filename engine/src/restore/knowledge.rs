@@ -49,9 +49,11 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// Takes the answer to [`Needs::headers`].
+    /// Takes the answer to [`Needs::headers`]. What followed from another header is forgotten.
     pub fn learn_header(&mut self, key: ObjectKey, facts: Facts) {
-        self.headers.insert(key, facts);
+        if self.headers.insert(key, facts).is_some_and(|before| before != facts) {
+            self.full_images.remove(&key);
+        }
     }
 
     /// Takes the answer to [`Needs::page_indexes`]; [`is_full_image`] tells.

@@ -6,7 +6,7 @@ use super::points::{Point, Settled};
 use super::reach::{Faults, Reach};
 use crate::key::{ObjectKey, PlaceListing};
 use crate::mutants::{Mutant, mutated};
-use crate::types::{Timestamp, Txid, TxidRange};
+use crate::types::{Level, Timestamp, Txid, TxidRange};
 
 /// What to restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,9 @@ impl Finder<'_, '_> {
         if point.txid == head || point.time == Some(time) {
             return Ok(Ok(point.txid));
         }
+        if let Some(error) = self.untold_after(count, time, wanted) {
+            return Err(error);
+        }
         let lenient = Reach::new(self.listing, self.known, Faults::Ignore);
         if let Some(outcome) = self.spoiled_after(&lenient, point, time, wanted) {
             return outcome;
@@ -92,17 +95,23 @@ impl Finder<'_, '_> {
         if lenient.covers(next) { Ok(Ok(point.txid)) } else { Err(self.gap(wanted, next)) }
     }
 
-    /// How many points are not younger than `time`; points are in TXID order, and so are their times. Looks
-    /// at the newest and the oldest first: most targets lie beyond one of them.
+    /// How many points are not younger than `time`; points are in TXID order, and so are their times, but for those that
+    /// are told late. Looks at the newest and the oldest first: most targets lie beyond one of them.
     fn count_until(&self, time: Timestamp) -> Result<usize, Needs> {
         let points = self.points();
+        let known = |index: usize| points[index].time.ok_or_else(|| headers(points[index].timed_by));
         let (mut low, mut high) = (0, points.len());
         let mut probe = high.saturating_sub(1);
         while low < high {
-            let point = points[probe];
-            let known = point.time.ok_or_else(|| headers(point.timed_by))?;
-            if known <= time {
-                low = probe + 1;
+            let mut at = probe;
+            let mut told = known(at)?;
+            // That one is told to be younger says nothing of those after it, if it is told late.
+            while told > time && at + 1 < high && self.is_told_late(points[at])? {
+                at += 1;
+                told = known(at)?;
+            }
+            if told <= time {
+                low = at + 1;
             } else {
                 high = probe;
             }
@@ -110,6 +119,29 @@ impl Finder<'_, '_> {
             probe = if is_second { 0 } else { low + (high - low) / 2 };
         }
         Ok(low)
+    }
+
+    /// Whether only a snapshot of another tool tells the time of a point: that is when it was taken, and the state was sealed
+    /// before.
+    fn is_told_late(&self, point: Point) -> Result<bool, Needs> {
+        if point.timed_by.level() != Level::SNAPSHOT {
+            return Ok(false);
+        }
+        let facts = self.known.header(point.timed_by).ok_or_else(|| headers(point.timed_by))?;
+        Ok(facts.after.is_none())
+    }
+
+    /// Whether the point after the first `count` may have been sealed by `time`, and what would tell is damaged: then the one
+    /// before it would be less than was asked for.
+    fn untold_after(&self, count: usize, time: Timestamp, wanted: Wanted) -> Option<PlanError> {
+        let next = self.points().get(count).filter(|next| self.is_told_late(**next) == Ok(true))?;
+        let ending =
+            self.listing.objects().iter().map(|object| object.key).filter(|key| (*key).max() == next.txid);
+        // An index is asked only about what nobody can read any more.
+        let is_untold = |key: &ObjectKey| self.known.time(*key).is_none_or(|sealed| sealed <= time);
+        let object = ending.filter(|key| self.known.damage(*key).is_some()).find(is_untold)?;
+        let why = self.known.damage(object)?.into();
+        Some(PlanError::Damaged { wanted, object, why, nearest: self.nearest(next.txid) })
     }
 
     /// One of the two points between which a time lies that only the manifest's index told of: what it says is a hint, a header

@@ -81,13 +81,32 @@ impl Objects {
         *self.seen() = Seen::default();
     }
 
+    /// Forgets what was read of an object: it may have come wrong.
+    pub(super) fn forget_one(&self, key: ObjectKey) {
+        let mut seen = self.seen();
+        seen.headers.remove(&key);
+        if let Some(bytes) = seen.small.remove(&key) {
+            seen.small_bytes -= bytes.len() as u64;
+        }
+    }
+
     /// Takes a header that is proven, whatever was read before.
     pub(super) fn keep(&self, key: ObjectKey, header: Header) {
         self.seen().headers.insert(key, header);
     }
 
-    /// An object's header, for the TXIDs in its name.
+    /// An object's header, for the TXIDs in its name. One that is wrong is read again: it may have come wrong.
     pub(super) async fn header(&self, info: &ObjectInfo) -> Result<Header, Fault> {
+        match self.header_once(info).await {
+            Err(Fault::Damaged(..)) => {
+                self.forget_one(info.key);
+                self.header_once(info).await
+            }
+            read => read,
+        }
+    }
+
+    async fn header_once(&self, info: &ObjectInfo) -> Result<Header, Fault> {
         let key = info.key;
         if let Some(header) = self.seen().headers.get(&key) {
             return Ok(header.clone());
@@ -111,8 +130,18 @@ impl Objects {
         Ok(header)
     }
 
-    /// An object's header and page index.
+    /// An object's header and page index. Where they do not go together, both are read again.
     pub(super) async fn index(&self, info: &ObjectInfo) -> Result<(Header, Vec<PageEntry>), Fault> {
+        match self.index_once(info).await {
+            Err(Fault::Damaged(..)) => {
+                self.forget_one(info.key);
+                self.index_once(info).await
+            }
+            read => read,
+        }
+    }
+
+    async fn index_once(&self, info: &ObjectInfo) -> Result<(Header, Vec<PageEntry>), Fault> {
         let key = info.key;
         let header = self.header(info).await?;
         let bytes_max = index_bytes_max(&header).min(info.size_bytes);

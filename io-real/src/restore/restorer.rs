@@ -156,8 +156,12 @@ impl Restorer {
                         integrity_checked: integrity_check,
                     });
                 }
-                // Each object is learned as damaged once, so this comes to an end.
-                Err(Failed::Fault(fault)) => self.learn(survey, fault).await?,
+                // Each object is proven or learned as damaged once, so this comes to an end.
+                Err(Failed::Fault(fault)) => {
+                    if let Some(fault) = self.confirmed(survey, fault).await {
+                        self.learn(survey, fault).await?;
+                    }
+                }
                 Err(Failed::NotProven { expected, found, headers }) => {
                     // A header that came wrong promised what nothing leads to.
                     let learned =
@@ -196,6 +200,25 @@ impl Restorer {
                     survey.learn_proven(key, header);
                 }),
                 Err(fault) => self.learn(survey, fault).await?,
+            }
+        }
+    }
+
+    /// What is left of a fault when the object is read whole, once: what came wrong may lie right.
+    async fn confirmed(&self, survey: &mut Survey, fault: Fault) -> Option<Fault> {
+        let Fault::Damaged(key, _) = &fault else { return Some(fault) };
+        let unproven = survey.listing().get(*key).filter(|_| survey.is_unproven(*key)).cloned();
+        let Some(info) = unproven.filter(|_| !mutated(Mutant::RestoreAccusedBelieved)) else {
+            return Some(fault);
+        };
+        survey.objects.forget_one(*key);
+        match self.check(survey, vec![info]).await {
+            Err(fault) => Some(fault),
+            Ok(headers) => {
+                headers.into_iter().for_each(|(key, header)| {
+                    survey.learn_proven(key, header);
+                });
+                None
             }
         }
     }
@@ -330,6 +353,10 @@ enum Failed {
 fn accused(survey: &Survey, error: &PlanError) -> Vec<ObjectInfo> {
     let pair = match error {
         PlanError::Unlinked { left, right, .. } => [*left, *right],
+        // Where there is no claim, none was misread.
+        PlanError::Unclaimed { .. } if survey.listing().get(ObjectKey::slot(Txid::ONE + 1)).is_none() => {
+            return Vec::new();
+        }
         PlanError::Unclaimed { .. } => [ObjectKey::snapshot(Txid::ONE), ObjectKey::slot(Txid::ONE + 1)],
         _ => return Vec::new(),
     };

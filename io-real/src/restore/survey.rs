@@ -150,7 +150,8 @@ impl Survey {
         self.listings += 1;
         let listing = self.catalog.listing(&self.place).await?;
         self.known.forget_changed(&self.listing, &listing);
-        self.proven.clear();
+        self.proven
+            .retain(|key| self.listing.get(*key).is_some() && self.listing.get(*key) == listing.get(*key));
         self.objects.forget();
         self.listing = listing;
         if let Some(manifest) = &self.manifest {

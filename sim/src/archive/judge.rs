@@ -122,9 +122,9 @@ impl Judge {
             true => whole.certain_points(&self.history),
             false => whole.points(&self.history),
         };
-        // What a damaged slot cannot tell, another tool's snapshot tells late.
+        // Also where what tells is damaged: then there has to be an error.
         let sealed =
-            |next: Txid| self.shelf.time(&self.history, next).or_else(|| whole.time(&self.history, next));
+            |next: Txid| whole.time(&self.history, next).or_else(|| self.shelf.time(&self.history, next));
         points.range(txid + 1..).copied().find(|next| sealed(*next).is_some_and(|sealed| sealed <= time))
     }
 
@@ -143,12 +143,26 @@ impl Judge {
                     PlanError::Damaged { object, .. } if !is_blamed_rightly(object) => {
                         unexplained("a sound object is said to be damaged")
                     }
-                    _ if read.changed || !self.maligned.is_empty() => Ok(()),
-                    _ => self.refused(read.target, error),
+                    PlanError::Unlinked { left, right, .. }
+                        if !self.shelf.has_page_sizes()
+                            && ![left, right].into_iter().any(is_blamed_rightly) =>
+                    {
+                        unexplained("two sound objects are said not to belong together")
+                    }
+                    _ if read.changed => Ok(()),
+                    _ => self.without_maligned().refused(read.target, error),
                 }
             }
             _ => unexplained("nothing explains this"),
         }
+    }
+
+    /// As one sees it who believes the index.
+    fn without_maligned(&self) -> Judge {
+        let mut shelf = self.shelf.clone();
+        let maligned = shelf.items.iter_mut().filter(|(key, _)| self.maligned.contains(key));
+        maligned.for_each(|(_, item)| item.is_damaged = true);
+        Judge { history: self.history.clone(), shelf, maligned: BTreeSet::new(), ..*self }
     }
 
     /// There must be no sound way, and the points around are told as they are.

@@ -203,6 +203,7 @@ impl Mirror {
         }
         let content = self.image.digest();
         (self.after, self.txid) = (Some(chain.after), Some(txid));
+        self.touched.remove(&txid);
         self.contents.insert(txid, content);
         self.afters.insert(txid, chain.after);
         self.page_bytes.insert(txid, object.header.page_size().into_inner() as usize);

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Pace {
     not_before: BTreeMap<String, Instant>,
     /// What requests under way are about.
-    subjects: BTreeMap<RequestId, String>,
+    subjects: BTreeMap<RequestId, Vec<String>>,
     /// Where uploads in parts go that were begun and not ended.
     staged: BTreeMap<RequestId, String>,
 }
@@ -21,42 +21,46 @@ pub struct Pace {
 impl Pace {
     /// A request is sent.
     pub fn asks(&mut self, id: RequestId, request: &StoreRequest, now: Instant) -> Result<(), Violation> {
-        let Some(key) = self.key_of(id, request) else { return Ok(()) };
-        let before = self.not_before.get(&key).copied().filter(|from| now < *from);
-        let asked = before.map_or(Ok(()), |from| {
-            let early = from.since(now);
-            Err(Violation::new(31, format!("{key} was asked for {early:?} before the store allowed it")))
-        });
-        self.subjects.insert(id, key);
+        let keys = self.keys_of(id, request);
+        let early = |key: &String| Some((key.clone(), self.not_before.get(key)?.since(now)));
+        let asked = match keys.iter().filter_map(early).find(|(_, early)| !early.is_zero()) {
+            None => Ok(()),
+            Some((key, early)) => {
+                Err(Violation::new(31, format!("{key} was asked for {early:?} before the store allowed it")))
+            }
+        };
+        self.subjects.insert(id, keys);
         asked
     }
 
-    /// It was answered, perhaps with an error.
+    /// It was answered, perhaps with an error. An earlier request may have been told of a longer pause.
     pub fn answered(&mut self, id: RequestId, now: Instant, error: Option<&StoreError>) {
-        let Some(key) = self.subjects.remove(&id) else { return };
+        // Of several objects it does not say which: the first is what is read first.
+        let Some(key) = self.subjects.remove(&id).and_then(|keys| keys.into_iter().next()) else { return };
         if let Some(StoreError::Throttled { retry_after }) = error {
-            let pause = retry_after.unwrap_or(UNTOLD).min(RESPECTED_MAX);
-            self.not_before.insert(key, now.after(pause));
+            let until = now.after(retry_after.unwrap_or(UNTOLD).min(RESPECTED_MAX));
+            let longest = self.not_before.entry(key).or_insert(until);
+            *longest = until.max(*longest);
         }
     }
 
-    /// What a request is about: a key or prefix, or what is read first of several objects. Giving an upload up asks for nothing.
-    fn key_of(&mut self, id: RequestId, request: &StoreRequest) -> Option<String> {
+    /// What a request is about: keys, or a prefix. Giving an upload up asks for nothing.
+    fn keys_of(&mut self, id: RequestId, request: &StoreRequest) -> Vec<String> {
         match request {
             StoreRequest::Stage { key, .. } => {
                 self.staged.insert(id, key.clone());
-                Some(key.clone())
+                vec![key.clone()]
             }
             StoreRequest::Put { key, .. }
             | StoreRequest::Get { key, .. }
             | StoreRequest::Hash { key }
-            | StoreRequest::DeleteIfMatch { key, .. } => Some(key.clone()),
-            StoreRequest::List { prefix, .. } => Some(prefix.clone()),
-            StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => keys.first().cloned(),
-            StoreRequest::Complete { staged } => self.staged.get(staged).cloned(),
+            | StoreRequest::DeleteIfMatch { key, .. } => vec![key.clone()],
+            StoreRequest::List { prefix, .. } => vec![prefix.clone()],
+            StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => keys.clone(),
+            StoreRequest::Complete { staged } => self.staged.get(staged).cloned().into_iter().collect(),
             StoreRequest::Discard { staged } => {
                 self.staged.remove(staged);
-                None
+                Vec::new()
             }
         }
     }

@@ -50,6 +50,11 @@ impl Follow {
     }
 
     pub(super) fn list_if_due(&mut self, cx: &mut Context<'_>) {
+        let due = elapsed(cx.now, self.listing.listed_at) >= self.listing.interval;
+        let due = due && self.listing.postponed_to <= cx.now.mono && !mutated(Mutant::PlaceNeverListed);
+        if due && self.list_at().is_some() {
+            self.listing.check = Some(Box::new(HeadCheck::start(cx, self.seen.clone(), true)));
+        }
         if let Some(check) = &mut self.listing.check {
             check.tick(cx);
             // An end, or a look at the source, needs no listing: a start begins with one. And a listing that fails must
@@ -59,12 +64,6 @@ impl Follow {
                 self.listing.check = None;
                 self.listing.postponed_to = cx.now.mono.after(self.listing.interval / 24);
             }
-            return;
-        }
-        let due = elapsed(cx.now, self.listing.listed_at) >= self.listing.interval;
-        let due = due && self.listing.postponed_to <= cx.now.mono && !mutated(Mutant::PlaceNeverListed);
-        if due && self.list_at().is_some() {
-            self.listing.check = Some(Box::new(HeadCheck::start(cx, self.seen.clone(), true)));
         }
     }
 

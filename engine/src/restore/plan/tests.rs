@@ -212,6 +212,43 @@ fn time_of_a_state_is_not_that_of_another_tools_snapshot() {
     assert_eq!((keys_of(&plan), plan.time()), (vec![snapshot], Timestamp::from_millis(30)));
 }
 
+/// Slots of a history beside another tool's snapshot of its third state, which was taken at 99 ms.
+fn beside_a_late_snapshot(slots_there: impl IntoIterator<Item = u64>) -> World {
+    let snapshot = key(9, 1, 3);
+    let mut keys = slots(slots_there);
+    keys.push(snapshot);
+    let mut world = World::of(&keys);
+    world.facts.get_mut(&snapshot).unwrap().timestamp = Timestamp::from_millis(99);
+    world
+}
+
+#[test]
+fn state_that_is_told_late_hides_none_after_it() {
+    let world = beside_a_late_snapshot([1, 2, 4, 5, 6]);
+    let found = |ms| world.plan(at(ms)).unwrap().txid().into_inner();
+    assert_eq!(
+        [found(29), found(39), found(40), found(49), found(55), found(98), found(99)],
+        [2, 2, 4, 4, 5, 6, 6]
+    );
+    let world = beside_a_late_snapshot([4, 5]);
+    assert_eq!(world.plan(at(45)).unwrap().txid(), txid(4));
+    assert!(matches!(world.plan(at(35)), Err(PlanError::BeforeFirst { .. })));
+}
+
+#[test]
+fn no_earlier_state_is_given_where_damage_hides_when_the_next_was_sealed() {
+    let mut world = beside_a_late_snapshot([1, 2, 3, 4]);
+    let slot = key(0, 3, 3);
+    world.damaged.insert(slot);
+    for ms in [21, 30, 39] {
+        let error = world.plan(at(ms)).unwrap_err();
+        assert!(matches!(error, PlanError::Damaged { object, .. } if object == slot), "{ms}: {error}");
+    }
+    assert_eq!(world.plan(at(20)).unwrap().txid(), txid(2));
+    assert_eq!(world.plan(at(40)).unwrap().txid(), txid(4));
+    assert_eq!(world.plan(Target::Txid(txid(2))).unwrap().txid(), txid(2));
+}
+
 #[test]
 fn times_of_an_index_are_hints_and_headers_decide() {
     let keys = [key(9, 1, 2), key(1, 3, 4), key(1, 5, 6)];

@@ -208,16 +208,20 @@ impl World<'_> {
     fn is_what_was_asked_for(&self, judged: &Judged, found: Txid) -> Checked {
         let wrong = |property, what: String| judged.wrong(property, &format!("slot {found} {what}"));
         let times = &self.mirror.times;
-        let is_there = !self.history.has_gaps() && !matches!(judged.restoration.mishap, Mishap::Gone { .. });
-        // The time in the header of a large object is believed, until all of it is read.
-        let is_whole = is_there && !self.history.has_rotted();
+        // Nothing that this state needs was lost, for good or for this reader.
+        let lost = self.history.lost(&self.place);
+        let is_there = |txid: Txid| {
+            let after = self.mirror.afters.get(&txid).copied();
+            !matches!(judged.restoration.mishap, Mishap::Gone { .. })
+                && self.reachable.base_without(&lost, txid, after) == Base::Snapshot
+        };
         match (judged.restoration.goal, judged.target) {
             (Goal::Beyond | Goal::BeforeFirst, target) => {
                 wrong(23, format!("for {target:?}, which is no point"))
             }
             (_, Target::Txid(wanted)) if found != wanted => wrong(23, format!("for {wanted}")),
             // What is not there is not known to be newer.
-            (_, Target::Latest) if is_there && judged.newest.is_some_and(|newest| found < newest) => {
+            (_, Target::Latest) if judged.newest.is_some_and(|newest| found < newest && is_there(newest)) => {
                 wrong(21, format!("for the newest, {:?}", judged.newest))
             }
             (_, Target::Timestamp(time)) => {
@@ -225,7 +229,7 @@ impl World<'_> {
                 let next = times.range(found + 1..).next().filter(|(next, _)| Some(**next) <= judged.newest);
                 match next {
                     _ if late => wrong(23, format!("for {time}, and is younger")),
-                    Some((next, sealed)) if is_whole && *sealed <= time => {
+                    Some((next, sealed)) if *sealed <= time && is_there(*next) => {
                         wrong(23, format!("for {time}, and {next} is not younger"))
                     }
                     _ => Ok(()),
