@@ -163,7 +163,7 @@ impl Restorer {
                     }
                 }
                 Err(Failed::NotProven { expected, found, headers }) => {
-                    // A header that came wrong promised what nothing leads to.
+                    // All of them are sound: a header, or a page, came wrong. Once is enough to find out.
                     let learned =
                         headers.into_iter().filter(|(key, header)| survey.learn_proven(*key, header.clone()));
                     if learned.count() == 0 {

@@ -127,14 +127,12 @@ impl Survey {
         self.known.learn_damage(key, why);
     }
 
-    /// Takes the header of an object that was read whole. Returns whether another one was known: it came wrong then.
+    /// Takes the header of an object that was read whole. Returns whether it is the first time: what was read before may have
+    /// come wrong.
     pub(super) fn learn_proven(&mut self, key: ObjectKey, header: Header) -> bool {
-        let facts = Facts::from(&header);
-        let is_new = self.known.header(key) != Some(&facts);
-        self.proven.insert(key);
-        self.known.learn_header(key, facts);
+        self.known.learn_header(key, Facts::from(&header));
         self.objects.keep(key, header);
-        is_new
+        self.proven.insert(key)
     }
 
     /// Whether reading an object whole may tell something new.
