@@ -7,7 +7,7 @@ use super::world::{A, B, Fate, SECOND, World};
 use engine::key::{Layout, ObjectKey};
 use engine::replicate::{Event, HealReason, Notice, SourceError, SourceJob, Status, StoreRequest, TakeOver};
 use engine::store::StoreError;
-use engine::types::Txid;
+use engine::types::{Checksum, Pgno, Txid};
 
 #[test]
 fn deleted_base_is_noticed_at_the_start() {
@@ -250,6 +250,25 @@ fn log_that_began_anew_while_nobody_followed_is_told_as_the_reason() {
     world.run_for(10 * SECOND);
     assert!(world.has_notice(A, |n| matches!(n, Notice::Healed { reason: HealReason::LogGone, .. })));
     world.assert_store_equals_database(A);
+}
+
+#[test]
+fn damaged_page_checksums_of_the_head_cost_no_download_where_nothing_changed() {
+    let mut world = world_of_slots(3);
+    // Everything was copied, and nobody knows any more where the log was read to.
+    world.hosts.get_mut(&A).unwrap().database.copy_log();
+    world.hosts.get_mut(&A).unwrap().database.restart_log();
+    let cached = world.hosts.get_mut(&A).unwrap().state.sums.as_mut().unwrap();
+    assert_eq!(cached.txid.into_inner(), 3);
+    cached.sums.set(Pgno::new(2).unwrap(), Checksum::new(1));
+    world.restart(|| true);
+    world.forget_requests();
+    world.run_for(10 * SECOND);
+    let is_read = |(_, r): &(_, StoreRequest)| {
+        matches!(r, StoreRequest::Digest { .. } | StoreRequest::Page { .. } | StoreRequest::Put { .. })
+    };
+    let reads = world.host(A).requests.iter().filter(|request| is_read(request)).count();
+    assert_eq!((world.status(A), world.durable(A), reads), (Status::Following, 3, 0));
 }
 
 #[test]

@@ -423,6 +423,24 @@ fn log_that_becomes_too_long_while_a_heal_cannot_go_up_is_let_go() {
 }
 
 #[test]
+fn log_is_not_let_go_while_a_stop_waits_for_the_store() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| config.max_wal_bytes = 40_000);
+    world.run_for(5 * SECOND);
+    world.on_store = Box::new(|_, _| Fate::Fails(StoreError::Retryable("away".into())));
+    world.commit(A, &[1]);
+    world.run_for(100 * SECOND);
+    world.commit(A, &(1..=100).collect::<Vec<_>>());
+    world.handle(Event::StopRequested(A));
+    world.run_for(100 * SECOND);
+    assert!(!world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    assert_eq!(world.status(A), Status::Stopped);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
 fn short_log_is_kept_however_long_a_heal_cannot_go_up() {
     let mut world = World::following();
     world.on_store = Box::new(|_, request| match request {
