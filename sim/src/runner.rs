@@ -220,6 +220,12 @@ fn passes(profile: Profile, seed: u64) -> std::io::Result<bool> {
 /// Seeds that are run before looking whether one of them has caught the mutant.
 const PORTION: u64 = 50;
 
+/// The command that runs the seed of a line again.
+pub fn again(profile: Profile, line: &str) -> Option<String> {
+    let seed = format!("--seed {}", seed_of(line)?);
+    Some([vec!["cargo sim".to_owned(), seed], profile.arguments()].concat().join(" "))
+}
+
 /// The median distance from one to the next of ascending numbers, the first counted from `start`; of three at least, because
 /// who looks until somebody is found sees short distances.
 fn median_gap(start: u64, numbers: &[u64]) -> Option<u64> {
@@ -248,6 +254,14 @@ pub fn parse_range(text: &str) -> Result<Range<u64>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failure_names_its_command() {
+        let line = "seed 12 FAILED property=1 trace=00";
+        assert_eq!(again(Profile::default(), line).as_deref(), Some("cargo sim --seed 12"));
+        assert_eq!(again(Profile::Archive, line).as_deref(), Some("cargo sim --seed 12 --profile archive"));
+        assert_eq!(again(Profile::default(), "nothing"), None);
+    }
 
     #[test]
     fn median_counts_seeds_from_one_catch_to_the_next() {

@@ -196,9 +196,13 @@ fn report(profile: Profile, outcome: &Outcome, all: bool, mutant: Option<Mutant>
 fn batch(seeds: Range<u64>, args: &Args, mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
     let started = Instant::now();
     let batch = runner::run_batch(args.profile(), seeds.clone(), args.jobs, mutant)?;
-    for failure in batch.failures.iter().chain(&batch.died) {
+    for failure in &batch.failures {
         println!("{failure}");
+        if let Some(command) = runner::again(args.profile(), failure) {
+            println!("again: {command}{}", with_mutant(mutant));
+        }
     }
+    batch.died.iter().for_each(|died| println!("{died}"));
     let mut good = batch.failures.is_empty() && batch.died.is_empty();
     if args.check_determinism {
         good &= runner::same_again(args.profile(), &batch.lines)?;
