@@ -46,7 +46,8 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The pages that the header counts, which are all that SQLite shows. A transaction that added pages and took that back
-/// (`ROLLBACK TO`) may commit with the file that much longer: the log says so, and a copy of the file has them, too.
+/// (`ROLLBACK TO`) may commit with the file that much longer: the log says so, and a copy of the file has them, too. So may
+/// the first commit after a power cut that took back the truncation with which a VACUUM ends, and which SQLite does not sync.
 fn significant(image: &[u8]) -> &[u8] {
     let number = |at: usize| image.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
     let counted = number(CHANGE_COUNTER) == number(VERSION_VALID_FOR);
@@ -58,7 +59,7 @@ fn significant(image: &[u8]) -> &[u8] {
 }
 
 /// More would be a truncation that was forgotten.
-const EXCESS_PAGES_MAX: usize = 16;
+const EXCESS_PAGES_MAX: usize = 64;
 
 /// Offsets in page 1.
 const CHANGE_COUNTER: usize = 24;

@@ -310,6 +310,8 @@ impl World<'_> {
             // A full image in a slot is found by its snapshot where a later one covers both.
             base == Base::Snapshot
         };
+        // Somebody may have deleted the newest ones since they were announced.
+        let (first, last) = (first.min(last).or(first), first.max(last));
         let numbers = first.map_or(1, |txid| txid.into_inner())..=last.map_or(0, |txid| txid.into_inner());
         let is_reached = numbers.filter_map(|number| Txid::new(number).ok()).all(is_whole);
         // Of a time nobody knows whether an object that is not read belongs to it.
