@@ -45,6 +45,8 @@ mutants! {
     AmbiguousTakenForDone = "ambiguous-taken-for-done",
     /// Objects are written whatever the key holds.
     UnconditionalPut = "unconditional-put",
+    /// A log that grows inside a file that was long once is not seen to grow.
+    FileLengthOnly = "file-length-only",
     /// A log that grows while the store is away is held for ever.
     LongLogHeld = "long-log-held",
     /// No record is written before a slot is sent.

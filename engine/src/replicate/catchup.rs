@@ -3,7 +3,7 @@
 use super::command::{RequestId, SourceJob};
 use super::context::Context;
 use super::draft::Draft;
-use super::event::{SourceAnswer, SourceError, StateError, StoreAnswer};
+use super::event::{Measured, SourceAnswer, SourceError, StateError, StoreAnswer};
 use super::notice::Notice;
 use super::plan::Reached;
 use super::sighting::{SeenObject, Sighting};
@@ -26,7 +26,7 @@ pub(super) struct Catchup {
     /// The log is being measured.
     measuring: Option<RequestId>,
     measured_at: Instant,
-    /// The log file's length when it was first measured; it grows only by what is in use.
+    /// The log file's length when it was first measured.
     wal_bytes_at_first: Option<u64>,
     /// Bytes of the log that were in use when the plan was made.
     live_bytes: u64,
@@ -99,9 +99,9 @@ impl Catchup {
 
     /// The log was measured. One that becomes too long while nothing goes up is let go, as in following; but not between
     /// an image and its snapshot, without which the image would have to go up again.
-    fn measured(&mut self, cx: &mut Context<'_>, wal_bytes: u64) -> Option<CatchupEnd> {
-        let first = *self.wal_bytes_at_first.get_or_insert(wal_bytes);
-        let wal_bytes = if wal_bytes > first { wal_bytes } else { self.live_bytes };
+    fn measured(&mut self, cx: &mut Context<'_>, measured: Measured) -> Option<CatchupEnd> {
+        let first = *self.wal_bytes_at_first.get_or_insert(measured.wal_bytes);
+        let wal_bytes = measured.in_use(first, self.live_bytes);
         let wal_bytes_max = cx.config.max_wal_bytes;
         let away = self.upload.is_kept_away(cx.now.mono) && !self.has_sent;
         if wal_bytes <= wal_bytes_max || !away || mutated(Mutant::LongLogHeld) {
@@ -120,7 +120,7 @@ impl Catchup {
         if self.measuring.take_if(|sent| *sent == id).is_some() {
             self.measured_at = cx.now.mono;
             return match result {
-                Ok(SourceAnswer::Measured(wal_bytes)) => self.measured(cx, wal_bytes),
+                Ok(SourceAnswer::Measured(measured)) => self.measured(cx, measured),
                 // What is on its way is of a file that is not there any more.
                 Err(error @ SourceError::Replaced(_)) => {
                     cx.notice(Notice::Source { error, fatal: false });

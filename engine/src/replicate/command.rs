@@ -76,8 +76,8 @@ pub enum SourceJob {
         /// The pages.
         pages: PageSet,
     },
-    /// Whether the files are still those that were opened, and the length of the log file, which grows also while
-    /// nothing more is read.
+    /// Whether the files are still those that were opened, and how long the log is, which grows also while nothing more is
+    /// read.
     Measure,
     /// A checkpoint on the free connection. The anchor stays.
     Checkpoint(CheckpointMode),

@@ -6,6 +6,7 @@ use super::pages::{Snapshot, Tail};
 use super::state::{FileId, LocalState};
 use crate::db::PageSums;
 use crate::ltx::Header;
+use crate::mutants::{Mutant, mutated};
 use crate::store::{Attributes, ETag, ObjectMeta, Sha256, StoreError};
 use crate::types::{Checksum, Pgno, Timestamp, WalPosition};
 use bytes::Bytes;
@@ -50,8 +51,8 @@ pub enum SourceAnswer {
     Surveyed(Box<Surveyed>),
     /// Encoded.
     Sealed(Sealed),
-    /// Measured: the log file's bytes.
-    Measured(u64),
+    /// Measured.
+    Measured(Measured),
     /// Checkpointed.
     Checkpointed(Checkpointed),
     /// Closed.
@@ -67,6 +68,25 @@ pub struct Opened {
     pub entered_wal_mode: bool,
     /// The database file.
     pub file: FileId,
+}
+
+/// How long a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Length of the file. It stays as long as it once was.
+    pub wal_bytes: u64,
+    /// Bytes up to the end of what is committed, whatever is pinned; 0 where that could not be read.
+    pub committed_bytes: u64,
+}
+
+impl Measured {
+    /// Bytes that are in use, of which so many were known when the file was that long: a file grows only by what is in use,
+    /// committed or not.
+    pub(super) fn in_use(self, wal_bytes_then: u64, known: u64) -> u64 {
+        let grown = if self.wal_bytes > wal_bytes_then { self.wal_bytes } else { 0 };
+        let committed = if mutated(Mutant::FileLengthOnly) { 0 } else { self.committed_bytes };
+        known.max(grown).max(committed)
+    }
 }
 
 /// What a look found.

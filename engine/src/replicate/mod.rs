@@ -41,8 +41,8 @@ pub use command::{
 };
 pub use config::{DatabaseConfig, TakeOver};
 pub use event::{
-    Checkpointed, Event, Got, Hint, Looked, ObjectDigest, Opened, Sealed, SourceAnswer, SourceError,
-    StateError, StoreAnswer, Surveyed,
+    Checkpointed, Event, Got, Hint, Looked, Measured, ObjectDigest, Opened, Sealed, SourceAnswer,
+    SourceError, StateError, StoreAnswer, Surveyed,
 };
 pub use fleet::{Fleet, Output};
 pub use notice::{Fenced, HealReason, Notice, RestoredHere, Status};

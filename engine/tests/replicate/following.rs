@@ -423,6 +423,38 @@ fn log_that_becomes_too_long_while_a_heal_cannot_go_up_is_let_go() {
 }
 
 #[test]
+fn log_that_becomes_too_long_inside_a_file_that_was_longer_is_let_go() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| {
+        // Nothing more is read while what was read waits, so the log is only measured.
+        config.memory_bytes_max = 2 * 512;
+        config.max_wal_bytes = 40_000;
+    });
+    world.run_for(5 * SECOND);
+    // Nobody cuts the file.
+    world.on_source = Box::new(|_, job| match job {
+        SourceJob::Checkpoint(CheckpointMode::Truncate) => Some(SourceError::Busy),
+        _ => None,
+    });
+    world.commit(A, &(1..=200).collect::<Vec<_>>());
+    world.run_for(5 * SECOND);
+    let database = &mut world.hosts.get_mut(&A).unwrap().database;
+    database.copy_log();
+    database.restart_log();
+    world.restart(|| false);
+    world.run_for(5 * SECOND);
+    world.on_store = Box::new(|_, _| Fate::Fails(StoreError::Retryable("away".into())));
+    for n in 1..=100 {
+        world.commit(A, &[n]);
+        world.run_for(SECOND);
+    }
+    assert!(world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
 fn log_is_not_let_go_while_a_stop_waits_for_the_store() {
     let mut world = World::empty();
     world.add(A, "a", FakeDatabase::new(1, 400), |config| config.max_wal_bytes = 40_000);

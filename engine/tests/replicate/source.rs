@@ -5,8 +5,8 @@ use bytes::Bytes;
 use engine::db::{PageSums, page_checksum};
 use engine::ltx::{Encoder, Finished, Header, WalSpan};
 use engine::replicate::{
-    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Opened, PageSet, PinnedPages, Sealed, Select,
-    Snapshot, SourceAnswer, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Measured, Opened, PageSet, PinnedPages, Sealed,
+    Select, Snapshot, SourceAnswer, SourceJob, Surveyed, Tail, TailPage, TailPlace,
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, FrameChecksum, LockByte, PageSize, Pgno, Salts, WalPosition};
@@ -128,7 +128,9 @@ impl FakeDatabase {
                 SourceAnswer::Sealed(Sealed { body, sha256 })
             }
             SourceJob::Measure => {
-                SourceAnswer::Measured(self.file_frames as u64 * u64::from(PAGE_BYTES + 24))
+                let bytes = |frames: usize| frames as u64 * u64::from(PAGE_BYTES + 24);
+                let (wal_bytes, committed_bytes) = (bytes(self.file_frames), bytes(self.frames.len()));
+                SourceAnswer::Measured(Measured { wal_bytes, committed_bytes })
             }
             SourceJob::Checkpoint(mode) => SourceAnswer::Checkpointed(self.checkpoint(mode)),
             SourceJob::Close => {

@@ -11,8 +11,9 @@ use super::wal_index::WalIndex;
 use super::witness::{Checked, Paths, Witness};
 use crate::port::{FileIdentity, FileLock};
 use engine::mutants::{Mutant, mutated};
-use engine::replicate::{CheckpointMode, Checkpointed, Opened, Snapshot, SourceError};
+use engine::replicate::{CheckpointMode, Checkpointed, Measured, Opened, Snapshot, SourceError};
 use engine::types::Salts;
+use engine::wal::FrameNo;
 use std::path::{Path, PathBuf};
 
 /// Dropping it ends the pin, closes both connections without a checkpoint, and then releases the lock.
@@ -238,9 +239,12 @@ impl Source {
         seen == Some((snapshot.end.salts, snapshot.end.frames)) && seen == earlier
     }
 
-    /// Bytes of the log file, if the files are still ours.
-    pub(super) fn measure(&mut self, config: &SessionConfig) -> Result<u64, SourceError> {
-        self.check(config).map(|checked| checked.wal_bytes)
+    /// How long the log is, if the files are still ours.
+    pub(super) fn measure(&mut self, config: &SessionConfig) -> Result<Measured, SourceError> {
+        let page_size = self.anchored.page_size;
+        let Checked { wal_bytes, index } = self.check(config)?;
+        let end = index.and_then(|index| FrameNo::new(index.end.frames().checked_add(1)?));
+        Ok(Measured { wal_bytes, committed_bytes: end.map_or(0, |end| end.offset(page_size)) })
     }
 
     /// Checkpoints on the free connection, if the files are still ours.

@@ -4,7 +4,7 @@
 use super::page::{self, Version};
 use bytes::Bytes;
 use engine::types::{FrameChecksum, PageSize, Salts, WalPosition};
-use engine::wal::{ByteOrder, Scanned, Scanner, WalHeader, WalWriter};
+use engine::wal::{ByteOrder, FrameNo, Scanned, Scanner, WalHeader, WalWriter};
 use io_sim::random::Random;
 
 /// A log, perhaps never written.
@@ -46,6 +46,12 @@ impl Log {
     /// Bytes of the file.
     pub fn file_bytes(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    /// Bytes up to the end of what is committed.
+    pub fn committed_bytes(&self) -> u64 {
+        let next = u32::try_from(self.frames.len() + 1).ok().and_then(FrameNo::new);
+        next.expect("a log has fewer than 2^32 frames").offset(self.page_size)
     }
 
     /// The first frames; at 0 the start of the generation.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use engine::db::{PageSums, page_checksum};
 use engine::ltx::{Encoder, Header, WalSpan};
 use engine::replicate::{
-    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Opened, PageSet, PinnedPages, Sealed, Select,
-    Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Measured, Opened, PageSet, PinnedPages, Sealed,
+    Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed, Tail, TailPage, TailPlace,
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, LockByte, Pgno, Salts, WalPosition};
@@ -122,7 +122,9 @@ impl Source {
                 SourceAnswer::Surveyed(Box::new(surveyed))
             }
             SourceJob::Measure => {
-                SourceAnswer::Measured(database.files.as_ref().expect("usable").log.file_bytes())
+                let log = &database.files.as_ref().expect("usable").log;
+                let (wal_bytes, committed_bytes) = (log.file_bytes(), log.committed_bytes());
+                SourceAnswer::Measured(Measured { wal_bytes, committed_bytes })
             }
             SourceJob::Checkpoint(mode) => SourceAnswer::Checkpointed(checkpoint(database, mode, draw)),
             SourceJob::Open { .. } | SourceJob::Close | SourceJob::Seal { .. } => unreachable!("done above"),

@@ -446,7 +446,7 @@ pub(crate) fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String 
         }
         Ok(SourceAnswer::Checkpointed(done)) => format!("{done:?}"),
         Ok(SourceAnswer::Opened(opened)) => format!("{opened:?}"),
-        Ok(SourceAnswer::Measured(bytes)) => format!("{bytes} bytes"),
+        Ok(SourceAnswer::Measured(log)) => format!("{} of {} bytes", log.committed_bytes, log.wal_bytes),
         Ok(SourceAnswer::Sealed(_) | SourceAnswer::Closed) => "done".to_owned(),
         Err(error) => format!("failed: {error}"),
     }

@@ -166,8 +166,8 @@ impl Follow {
                 self.pace.drove(cx.now.mono, copied);
                 end
             }
-            (Job::Measure, Ok(SourceAnswer::Measured(wal_bytes))) => {
-                self.pace.measured(cx.now.mono, wal_bytes);
+            (Job::Measure, Ok(SourceAnswer::Measured(measured))) => {
+                self.pace.measured(cx.now.mono, measured);
                 None
             }
             (Job::Passive | Job::Truncate, Ok(SourceAnswer::Checkpointed(done))) => {

@@ -9,7 +9,7 @@ use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{CheckpointMode, HandOver, SourceJob};
 use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
-use crate::replicate::event::{Checkpointed, Hint, Looked};
+use crate::replicate::event::{Checkpointed, Hint, Looked, Measured};
 use crate::replicate::tail::live_bytes;
 use crate::types::Instant;
 use std::time::Duration;
@@ -215,14 +215,12 @@ impl Pace {
         self.held_since.map(|since| since.after(HELD_PATIENCE))
     }
 
-    pub(super) fn measured(&mut self, now: Instant, wal_bytes: u64) {
+    pub(super) fn measured(&mut self, now: Instant, measured: Measured) {
         self.measured_at = now;
-        if wal_bytes > self.wal_bytes {
-            self.live_bytes = wal_bytes;
-        }
+        self.live_bytes = measured.in_use(self.wal_bytes, self.live_bytes);
     }
 
-    /// Bytes of the log that are in use. The file stays as long as it once was; it grows only by what is in use.
+    /// Bytes of the log that are in use.
     pub(super) fn live_bytes(&self) -> u64 {
         self.live_bytes
     }

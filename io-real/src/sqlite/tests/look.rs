@@ -26,7 +26,10 @@ fn only_committed_frames_are_read() {
         .unwrap();
     let open = world.look();
     let measured = world.session.run(SourceJob::Measure).unwrap();
-    assert!(matches!(measured, SourceAnswer::Measured(bytes) if bytes == open.wal_bytes), "{measured:?}");
+    assert!(
+        matches!(measured, SourceAnswer::Measured(log) if log.wal_bytes == open.wal_bytes),
+        "{measured:?}"
+    );
     assert!(open.wal_bytes > 32 + 4120 * 4 && open.tail.is_none(), "{open:?}");
     app.execute_batch("COMMIT").unwrap();
     assert!(world.look().tail.is_some());
