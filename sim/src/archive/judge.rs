@@ -81,7 +81,9 @@ impl Judge {
         }
         // What is damaged, or moves, or does not go on from a state of another page size, leaves the time to what else ends there.
         let told_by = [self, end].into_iter().flat_map(|judge| judge.shelf.items.iter());
-        let mut times = told_by.filter(|(key, _)| key.range().max() == txid).map(|(_, item)| item.time);
+        let mut times = told_by
+            .filter(|(key, _)| key.range().max() == txid)
+            .map(|(_, item)| item.time_of_another.unwrap_or(item.time));
         let is_time = match is_damaged || read.changed || self.shelf.has_page_sizes() {
             true => times.any(|time| time == restored.time),
             false => self.shelf.time(&self.history, txid) == Some(restored.time),

@@ -24,6 +24,8 @@ pub struct Item {
     pub bytes: Vec<u8>,
     /// It is something else now.
     pub is_damaged: bool,
+    /// It is what another object was that leads to the same state: nobody can tell, and this is the time in its header.
+    pub time_of_another: Option<Timestamp>,
 }
 
 /// All of them.
@@ -56,6 +58,7 @@ impl Shelf {
             is_image,
             bytes: bytes.clone(),
             is_damaged: false,
+            time_of_another: None,
         };
         self.items.insert(key, item);
         bytes

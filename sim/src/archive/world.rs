@@ -277,7 +277,13 @@ impl<'a> World<'a> {
             return Ok(());
         }
         self.read_whole(key, &bytes, damage)?;
-        self.shelf.items.get_mut(&key).expect("just found").is_damaged = true;
+        let same = match damage {
+            Damage::Swap { with } => self.shelf.nth(with).filter(|other| other.range() == key.range()),
+            _ => None,
+        };
+        let time = same.map(|other| self.shelf.items[&other].time);
+        let item = self.shelf.items.get_mut(&key).expect("just found");
+        (item.is_damaged, item.time_of_another) = (true, time);
         self.store.spoil(&self.key(key), bytes.into());
         Ok(())
     }
@@ -337,7 +343,7 @@ impl<'a> World<'a> {
         let damaged = self.shelf.items.iter_mut().filter(|(_, item)| item.is_damaged);
         let mended: Vec<_> = damaged
             .map(|(key, item)| {
-                item.is_damaged = false;
+                (item.is_damaged, item.time_of_another) = (false, None);
                 (*key, item.bytes.clone())
             })
             .collect();

@@ -107,12 +107,15 @@ struct World<'a> {
     restored_to: Option<SimDisk>,
     /// What was restored of slots that nobody had announced.
     restored: Vec<(Txid, Sha256)>,
+    events_max: u64,
 }
 
 type Checked = Result<(), Violation>;
 
-/// Steps of the event loop: more is a storm.
+/// Events of a run: more is a storm.
 const EVENTS_MAX: u64 = 400_000;
+/// What each step of the plan adds to them.
+const EVENTS_PER_STEP_MAX: u64 = 2_000;
 
 impl<'a> World<'a> {
     fn new(
@@ -165,10 +168,12 @@ impl<'a> World<'a> {
             starts: 0,
             restored_to: None,
             restored: Vec::new(),
+            events_max: EVENTS_MAX,
         }
     }
 
     fn play(&mut self, steps: &[Step]) -> Checked {
+        self.events_max += EVENTS_PER_STEP_MAX * steps.len() as u64;
         self.drift(0);
         self.machines[0].start_application(self.settings)?;
         self.application_faults(0);
@@ -221,8 +226,8 @@ impl<'a> World<'a> {
 
     /// Lets the next thing happen, if it is due before `until`.
     fn step_before(&mut self, until: Instant) -> Result<bool, Violation> {
-        if self.trace.events() > EVENTS_MAX {
-            return Err(Violation::new(31, format!("more than {EVENTS_MAX} events")));
+        if self.trace.events() > self.events_max {
+            return Err(Violation::new(31, format!("more than {} events", self.events_max)));
         }
         let network_at = self.network.next_at();
         let restart = next_of(&self.machines, |m| m.restart_at);

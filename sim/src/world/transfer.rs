@@ -40,6 +40,11 @@ pub(crate) enum Next {
 pub(crate) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
 
 impl<S> Transfer<S> {
+    /// Whether it sends an object in parts, each of which has attempts of its own.
+    pub(crate) fn is_in_parts(&self) -> bool {
+        matches!(self.kind, Kind::Stage(_))
+    }
+
     /// Begins a request; `stage` says how pages are encoded.
     pub(crate) fn start(
         id: RequestId,
