@@ -15,7 +15,7 @@ use engine::replicate::{
     SourceJob, StateJob, StoreAnswer, StoreRequest, TakeOver,
 };
 use engine::store::{Fatal, StoreError};
-use engine::types::{Instant, LockByte, NodeId, Now};
+use engine::types::{Instant, LockByte, NodeId, Now, Txid};
 use io_real::sqlite::{Session, SessionConfig, Stager};
 use io_real::state::StateStore;
 use io_sim::disk::SimDisk;
@@ -61,6 +61,8 @@ pub(super) struct Daemon {
     /// The last answer of the store was no success. An object in parts is told of when one part has failed for good.
     pub(super) is_failing: bool,
     misses_what_is_new: bool,
+    /// The newest slot of which it saved that the store had confirmed it.
+    pub(super) confirmed: Option<Txid>,
     /// What this life told of trouble with store, source or state.
     pub(super) troubles: u64,
     /// Objects that came and did not decode.
@@ -140,6 +142,7 @@ impl Daemon {
             saves: VecDeque::new(),
             save_at: now.mono,
             transfers: BTreeMap::new(),
+            confirmed: None,
             encoding: VecDeque::new(),
             encode_at: now.mono,
             uploads: Uploads::new(),
@@ -340,7 +343,11 @@ impl Daemon {
         let state = self.state.as_mut().expect("opened above");
         match job {
             StateJob::Load => state.load(DATABASE).map(|state| Some(Box::new(state))),
-            StateJob::Save(change) => state.save(DATABASE, &change).map(|()| None),
+            StateJob::Save(change) => {
+                state.save(DATABASE, &change)?;
+                self.confirmed = change.confirmed.map(|confirmed| confirmed.txid).or(self.confirmed);
+                Ok(None)
+            }
         }
     }
 

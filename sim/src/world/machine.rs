@@ -61,6 +61,8 @@ pub(super) struct Machine {
     pub(super) follows: bool,
     /// Since when the daemon has held a log that is too long, with the store away.
     pub(super) long_log_since: Option<Instant>,
+    /// The newest slot of which a life that is over saved that the store had confirmed it.
+    pub(super) confirmed: Option<Txid>,
     /// The state directory was lost at some time.
     pub(super) lost_state: bool,
     /// The application has the file for itself: nobody else can look.
@@ -106,6 +108,7 @@ impl Machine {
             attempts: 0,
             follows: false,
             long_log_since: None,
+            confirmed: None,
             lost_state: false,
             exclusive: false,
             copied: Vec::new(),
@@ -177,6 +180,7 @@ impl Machine {
         }
         if let Some(daemon) = self.daemon.take() {
             network.disconnect(daemon.client);
+            self.confirmed = daemon.confirmed.or(self.confirmed);
             daemon.kill();
         }
         drop(self.observer.take());

@@ -266,6 +266,7 @@ impl<'a> World<'a> {
             self.daemon_steps(number)?;
         } else if let Some((_, number)) = restart.filter(|(due, _)| *due == at) {
             self.start_daemon(number)?;
+            self.bury_dead()?;
             self.heed(number)?;
         } else if let Some((_, number)) = application {
             self.application_returns(number)?;

@@ -27,7 +27,7 @@ impl World<'_> {
         let stopped = self.machines[number].daemon.as_ref().is_some_and(|d| d.is_stopped() && d.is_quiet());
         if stopped {
             let daemon = self.machines[number].daemon.take().expect("checked");
-            self.disconnect(&daemon);
+            self.disconnect(number, &daemon);
             daemon.close();
             self.coverage.reached(Reached::Stopped);
             self.restart_later(number);
@@ -77,7 +77,8 @@ impl World<'_> {
         if !self.healed {
             self.coverage.reached(Reached::Continued);
         }
-        let unchanged = self.states.get(&number).map_or(0, States::len) == machine.states_at_start;
+        let unchanged = self.states.get(&number).map_or(0, States::len) == machine.states_at_start
+            && !self.history.was_tampered_with();
         match (machine.promise.take(), &machine.daemon) {
             (Some(promise), Some(daemon)) if exact && unchanged && daemon.troubles == 0 => {
                 self.coverage.reached(Reached::FreeRestart);

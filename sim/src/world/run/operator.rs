@@ -96,11 +96,13 @@ impl World<'_> {
     pub(super) fn application_returns(&mut self, number: usize) -> Checked {
         let now = self.clock.mono();
         let waiting = self.network.waiting() > 0;
-        let store_is_slow = |daemon: &Daemon| daemon.asked.failed > 0 || waiting;
         let machine = &mut self.machines[number];
         let daemon = machine.daemon.as_ref();
-        // With its memory full of what the store does not take, it does not look.
-        let asleep = daemon.is_some_and(|d| d.paused_until > now || (self.chaos && store_is_slow(d)));
+        // With its memory full of what the store does not take, or in an end that waits for the store, it does not look.
+        let asleep = daemon.is_some_and(|d| {
+            let store_is_slow = self.chaos && d.asked.failed > 0 || waiting;
+            d.paused_until > now || store_is_slow
+        });
         let held = machine.awaits_let_go.is_some_and(|before| daemon.is_some_and(|d| d.let_go == before));
         let started = if held { Err(None) } else { machine.start_application(self.settings).map_err(Some) };
         match started {
@@ -194,8 +196,9 @@ impl World<'_> {
         let machine = &self.machines[0];
         let quiet = machine.daemon.is_none() && machine.follows && self.network.may_still_act() == 0;
         let newest = self.newest_slot().filter(|newest| Some(*newest) == self.mirror.txid());
-        // Who has lost its state does not know that a head it cannot read is its own, and waits for a person.
-        let knows = !machine.lost_state && self.machines.len() == 1;
+        // Who has lost its state does not know that a head it cannot read is its own, and waits for a person; nor does who
+        // could not save that it is there, where the header says now that another wrote it.
+        let knows = !machine.lost_state && self.machines.len() == 1 && machine.confirmed >= newest;
         let Some(newest) = newest.filter(|_| quiet && knows) else { return Ok(()) };
         let key = self.place.object_key(Layout::S3, ObjectKey::slot(newest));
         if self.store.rot(&key, bit as usize) {

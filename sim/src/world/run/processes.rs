@@ -63,7 +63,9 @@ impl World<'_> {
     }
 
     /// A life is over: what it asked for is remembered.
-    pub(super) fn disconnect(&mut self, daemon: &Daemon) {
+    pub(super) fn disconnect(&mut self, number: usize, daemon: &Daemon) {
+        let machine = &mut self.machines[number];
+        machine.confirmed = daemon.confirmed.or(machine.confirmed);
         self.network.disconnect(daemon.client);
         self.asked.add(&daemon.asked);
     }
@@ -155,7 +157,7 @@ impl World<'_> {
             let machine = &mut self.machines[number];
             if machine.daemon.as_ref().is_some_and(|daemon| !daemon.process.is_alive()) {
                 let daemon = machine.daemon.take().expect("checked");
-                self.disconnect(&daemon);
+                self.disconnect(number, &daemon);
                 daemon.kill();
                 self.coverage.reached(Reached::DaemonKilled);
                 self.unchanged(number)?;
