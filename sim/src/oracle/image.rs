@@ -5,22 +5,46 @@ use crc_fast::CrcAlgorithm;
 use engine::store::Sha256;
 use io_sim::process::Process;
 use rusqlite::config::DbConfig;
+use rusqlite::serialize::{Data, OwnedData};
+use std::ops::Deref;
+
+/// The bytes of a database, in SQLite's own memory where SQLite gave them: images are made after each statement, and each
+/// copy of one shows in what a run costs.
+pub enum Image {
+    /// Of SQLite.
+    OfSqlite(OwnedData),
+    /// Copied, or empty.
+    Copied(Vec<u8>),
+}
+
+impl Deref for Image {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Image::OfSqlite(data) => data,
+            Image::Copied(bytes) => bytes,
+        }
+    }
+}
 
 /// Reads the whole image through SQLite, without faults and without leaving a trace on the disk.
 ///
 /// Fresh, because a writer keeps bytes of freed pages in its cache that it never writes; without a checkpoint
 /// at the close, because looking must not change what the daemon meets. For the same reason a database that is
 /// missing or empty (a power cut before its first sync) is no image, and is not opened.
-pub fn observe(process: &Process, path: &str) -> Result<Vec<u8>, Violation> {
+pub fn observe(process: &Process, path: &str) -> Result<Image, Violation> {
     if process.disk().peek_stat(path).is_none_or(|file| file.size_bytes == 0) {
-        return Ok(Vec::new());
+        return Ok(Image::Copied(Vec::new()));
     }
     process.disk().calm(|| {
-        let open = || -> rusqlite::Result<Vec<u8>> {
+        let open = || -> rusqlite::Result<Image> {
             let mut connection = process.open(path)?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-            connection.execute_batch("PRAGMA wal_autocheckpoint = 0")?;
-            Ok(connection.serialize("main")?.to_vec())
+            Ok(match connection.serialize("main")? {
+                Data::Owned(data) => Image::OfSqlite(data),
+                Data::Shared(data) => Image::Copied(data.to_vec()),
+            })
         };
         open()
             .map_err(|error| Violation::new(0, format!("the application's database is unreadable: {error}")))

@@ -1,7 +1,7 @@
 //! What an operator's shell does to a database's files, beside SQLite and beside the daemon.
 
 use super::daemon::DATABASE;
-use crate::oracle::image;
+use crate::oracle::image::{self, Image};
 use crate::outcome::Violation;
 use crate::plan::Way;
 use io_sim::disk::{OpenMode, Pid, SimDisk};
@@ -29,7 +29,7 @@ impl Operator {
 
     /// Puts an image in the database's place, while no application has it open; what the database is then. An operator
     /// who left the old WAL beside it and broke it that way does it again without. `before`: what it was.
-    pub(super) fn replace(&self, way: Way, image: &[u8], before: &[u8]) -> Result<Vec<u8>, Violation> {
+    pub(super) fn replace(&self, way: Way, image: &[u8], before: &[u8]) -> Result<Image, Violation> {
         let keeps_wal = match way {
             Way::Copy { keeps_wal } | Way::Move { keeps_wal } => keeps_wal,
             Way::Backup => unreachable!("a backup goes through SQLite"),
@@ -55,7 +55,7 @@ impl Operator {
     }
 
     /// Deletes `-wal` and `-shm`; what the database is then. When that broke it, `spare` is put in its place.
-    pub(super) fn delete_wal(&self, spare: &[u8]) -> Result<Vec<u8>, Violation> {
+    pub(super) fn delete_wal(&self, spare: &[u8]) -> Result<Image, Violation> {
         self.delete_companions();
         // The log would have brought back what a checkpoint had not synced.
         self.sync(DATABASE);
@@ -108,8 +108,8 @@ impl Operator {
     }
 
     /// What an application that opened the files now would find, when everybody else has let go of them.
-    pub(super) fn look(&self) -> Result<Vec<u8>, Violation> {
-        let Some(database) = self.disk.peek(DATABASE) else { return Ok(Vec::new()) };
+    pub(super) fn look(&self) -> Result<Image, Violation> {
+        let Some(database) = self.disk.peek(DATABASE) else { return Ok(Image::Copied(Vec::new())) };
         self.write(SCRATCH, &database);
         if let Some(wal) = self.disk.peek(WAL) {
             self.write(&format!("{SCRATCH}-wal"), &wal);

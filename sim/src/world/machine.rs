@@ -2,7 +2,7 @@
 
 use super::daemon::{DATABASE, Daemon, STATE_FOLDER};
 use super::foreign::Operator;
-use crate::oracle::image;
+use crate::oracle::image::{self, Image};
 use crate::oracle::restart::Promise;
 use crate::oracle::stop::Asked;
 use crate::outcome::Violation;
@@ -128,7 +128,7 @@ impl Machine {
     }
 
     /// The application's database now.
-    pub(super) fn observe(&mut self) -> Result<Vec<u8>, Violation> {
+    pub(super) fn observe(&mut self) -> Result<Image, Violation> {
         // After an operator's work at the files it is what is found when all have let go of the old ones.
         if self.application_at.is_some() {
             return Operator::at(&self.disk).look();

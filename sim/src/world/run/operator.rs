@@ -1,6 +1,7 @@
 //! What operators do to files, state and store, and how the application comes back after it.
 
 use super::*;
+use crate::oracle::image::Image;
 use crate::plan::{Permit, Way};
 use crate::world::daemon::STATE_FOLDER;
 use crate::world::foreign::Operator;
@@ -13,7 +14,7 @@ impl World<'_> {
         &mut self,
         away_ms: u64,
         waits: bool,
-        work: impl FnOnce(&Operator, &[u8]) -> Result<Vec<u8>, Violation>,
+        work: impl FnOnce(&Operator, &[u8]) -> Result<Image, Violation>,
     ) -> Checked {
         let Some(application) = self.machines[0].application.take() else { return Ok(()) };
         application.close();
@@ -88,7 +89,7 @@ impl World<'_> {
     pub(super) fn recreate(&mut self, away_ms: u64) -> Checked {
         self.work_at_files(away_ms, false, |operator, _| {
             operator.delete_database();
-            Ok(Vec::new())
+            Ok(Image::Copied(Vec::new()))
         })
     }
 
