@@ -125,7 +125,10 @@ fn fate(luck: &Luck, request: &StoreRequest) -> Fate {
     let writes = matches!(request, StoreRequest::Put { .. } | StoreRequest::Complete { .. });
     match luck.draw() {
         0..=15 => Fate::Fails(StoreError::Retryable("down".into())),
-        16..=23 => Fate::Fails(StoreError::Throttled { retry_after: Some(2 * SECOND) }),
+        16..=22 => {
+            Fate::Fails(StoreError::Throttled { retry_after: Some(u32::from(luck.draw() % 30) * SECOND) })
+        }
+        23 => Fate::Fails(StoreError::Throttled { retry_after: None }),
         24..=27 => Fate::Fails(StoreError::Fatal { kind: Fatal::Denied, message: "denied".into() }),
         28..=45 if writes => Fate::Fails(StoreError::Ambiguous("lost".into())),
         46..=65 if writes => Fate::DoneBut(StoreError::Ambiguous("lost".into())),

@@ -1,6 +1,7 @@
 //! A fleet driven by hand: fake answers after fixed delays, trouble where a test asks for it, and the promises
 //! of the machine checked at every command.
 
+use super::pauses::{Pauses, keys_of};
 use super::source::FakeDatabase;
 use super::store::FakeStore;
 use engine::key::{Layout, ModifiedIs, Place};
@@ -60,6 +61,7 @@ pub(crate) struct World {
     order: u64,
     lives: u64,
     asked: BTreeSet<RequestId>,
+    pauses: Pauses,
 }
 
 enum Due {
@@ -93,6 +95,7 @@ impl World {
             order: 0,
             lives: 0,
             asked: BTreeSet::new(),
+            pauses: Pauses::default(),
         }
     }
 
@@ -168,6 +171,7 @@ impl World {
         }
         self.fleet = Fleet::new();
         self.asked.clear();
+        self.pauses = Pauses::default();
         for id in self.hosts.keys().copied().collect::<Vec<_>>() {
             let node = self.new_node();
             let host = self.hosts.get_mut(&id).unwrap();
@@ -364,6 +368,7 @@ impl World {
                 self.asked.remove(&id);
                 let host = self.hosts.get_mut(&db).unwrap();
                 host.slot_sent.take_if(|sent| *sent == id);
+                let keys = self.keys_of(&request);
                 let fate = (self.on_store)(db, &request);
                 let mut perform = || self.store.perform(id, &request, &self.hosts[&db].database);
                 let result = match fate {
@@ -375,6 +380,9 @@ impl World {
                         Err(error)
                     }
                 };
+                if let Err(StoreError::Throttled { retry_after }) = &result {
+                    self.pauses.told(db, keys, self.now.mono, *retry_after);
+                }
                 self.handle(Event::Store(id, result));
             }
             Due::Lands(id, db, request) => {
@@ -383,8 +391,17 @@ impl World {
         }
     }
 
+    fn keys_of(&self, request: &StoreRequest) -> Vec<String> {
+        let upload = match request {
+            StoreRequest::Complete { staged } => self.store.key_of_upload(*staged),
+            _ => None,
+        };
+        keys_of(request, upload)
+    }
+
     /// One slot at a time, and its record before its first write; no pin while the store is asked.
     fn check_request(&mut self, id: RequestId, db: SourceId, request: &StoreRequest) {
+        self.pauses.check(db, self.keys_of(request), self.now.mono, request);
         if matches!(request, StoreRequest::Digest { .. } | StoreRequest::Page { .. }) {
             assert!(!self.host(db).holds_source, "no pin is held while the store is asked");
         }
