@@ -31,6 +31,9 @@ struct Args {
     /// Run fresh seeds for so many minutes; the first one is printed.
     #[arg(long)]
     minutes: Option<f64>,
+    /// With --minutes: the first of them, instead of one made from the time.
+    #[arg(long, value_name = "SEED", requires = "minutes")]
+    first_seed: Option<u64>,
     /// What a seed is run as: `swarm` (real SQLite), `fleet` (many databases, months, no SQLite) or `archive` (restores of
     /// what many programs wrote).
     #[arg(long, default_value = "swarm", value_parser = parse_profile)]
@@ -247,7 +250,7 @@ fn for_minutes(
 ) -> Result<bool, Box<dyn std::error::Error>> {
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let mut next = clock.as_secs() * 1_000_000;
+    let mut next = args.first_seed.unwrap_or(clock.as_secs() * 1_000_000);
     println!("fresh seeds from {next}");
     let mut good = true;
     while Instant::now() < end {
