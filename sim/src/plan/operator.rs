@@ -178,6 +178,16 @@ const CHECKPOINTS: u32 = 24;
 
 /// A store that is away for longer than the log may grow.
 fn write_through_an_outage(draw: &mut Random, all: &mut Vec<Step>) {
+    // Now and then in a file that was longer before than the log becomes.
+    if draw.ppm(300_000) {
+        for _ in 0..16 {
+            push(all, Operation::Huge { seed: draw.next_u64() }, 0);
+        }
+        for _ in 0..3 {
+            push(all, Operation::Rest, 1_000);
+            push(all, transaction(draw), 0);
+        }
+    }
     // Now and then also for longer than an object in parts takes to fail.
     let more_ms = if draw.ppm(200_000) { 190_000 } else { 0 };
     push(all, Operation::Outage { ms: 150_000 + more_ms }, 0);
