@@ -57,6 +57,8 @@ pub(super) struct Machine {
     pub(super) database_then: Option<FileStat>,
     /// Attempts of the application to come back.
     pub(super) attempts: u32,
+    /// Its daemon was started before the faults were over: what it asked for then may still be answered wrongly.
+    pub(super) started_in_chaos: bool,
     /// This life has come to follow.
     pub(super) follows: bool,
     /// Since when the daemon has held a log that is too long, with the store away.
@@ -109,6 +111,7 @@ impl Machine {
             follows: false,
             long_log_since: None,
             confirmed: None,
+            started_in_chaos: true,
             lost_state: false,
             exclusive: false,
             copied: Vec::new(),

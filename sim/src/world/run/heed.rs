@@ -91,7 +91,8 @@ impl World<'_> {
     /// A wrong bit in a page of the database file looks like a change until the page is read again; an object of the
     /// chain that is not found costs an image.
     fn reads_are_right(&self, number: usize) -> bool {
-        !self.chaos || !self.machines[number].has_misread() && self.settings.faults.network.stale_ppm == 0
+        let machine = &self.machines[number];
+        !machine.started_in_chaos || !machine.has_misread() && self.settings.faults.network.stale_ppm == 0
     }
 
     /// Property 32, when pages go up after a comparison.
