@@ -49,6 +49,8 @@ mutants! {
     FileLengthOnly = "file-length-only",
     /// A log that grows while the store is away is held for ever.
     LongLogHeld = "long-log-held",
+    /// That parts of an object fail counts for nothing before the object has failed.
+    PartsUnheard = "parts-unheard",
     /// No record is written before a slot is sent.
     NoPendingRecord = "no-pending-record",
     /// Durable is announced when the request is sent.

@@ -138,6 +138,10 @@ impl Catchup {
         self.upload.state(cx, result);
     }
 
+    pub(super) fn part(&mut self, now: Instant, result: &Result<(), StoreError>) {
+        self.upload.part(now, result);
+    }
+
     pub(super) fn store(
         &mut self,
         cx: &mut Context<'_>,

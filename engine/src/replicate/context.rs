@@ -46,6 +46,11 @@ impl Outbox {
         self.settle(id)
     }
 
+    /// Who awaits the answer to a request, if it was not given.
+    pub(super) fn owner(&self, id: RequestId) -> Option<SourceId> {
+        self.owners.get(&id).copied()
+    }
+
     pub(super) fn awaited(&self) -> usize {
         self.owners.len()
     }

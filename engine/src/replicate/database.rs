@@ -277,6 +277,22 @@ impl Database {
         self.advance(now, out);
     }
 
+    /// A part of what goes up was sent, or failed.
+    pub(super) fn part(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        id: RequestId,
+        result: &Result<(), StoreError>,
+    ) {
+        match &mut self.phase {
+            Phase::Catchup(catchup, _) if catchup.awaits(id) => catchup.part(now.mono, result),
+            Phase::Follow(follow, _) if follow.awaits(id) => follow.part(now.mono, result),
+            _ => {}
+        }
+        self.advance(now, out);
+    }
+
     /// Does what is due now. Called after every event of this database, and when its deadline passed.
     pub(super) fn advance(&mut self, now: Now, out: &mut Outbox) {
         let config = self.config.clone();

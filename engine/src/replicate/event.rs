@@ -29,6 +29,9 @@ pub enum Event {
     State(RequestId, Result<Option<Box<LocalState>>, StateError>),
     /// Answer to [`Command::Store`](super::Command::Store).
     Store(RequestId, Result<StoreAnswer, StoreError>),
+    /// One part of an object that goes up in parts ([`StoreRequest::Stage`](super::StoreRequest::Stage)) is in the store, or
+    /// failed and is sent again: told before the answer, of every attempt. Losing it costs what it tells, and no more.
+    Part(RequestId, Result<(), StoreError>),
 }
 
 /// Which file may have changed.

@@ -67,6 +67,11 @@ impl Fleet {
                 let id = self.out.settle_store(request, now, &result);
                 self.with(id, |database, out| database.store(now, out, request, result));
             }
+            Event::Part(request, result) => {
+                if let Some(id) = self.out.owner(request) {
+                    self.with(id, |database, out| database.part(now, out, request, &result));
+                }
+            }
         }
     }
 

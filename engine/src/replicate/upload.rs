@@ -209,6 +209,18 @@ impl Upload {
         };
     }
 
+    /// What became of one part. The answer may be hours away, and says only that all of them are there, or that one failed
+    /// for good.
+    pub(super) fn part(&mut self, now: Instant, result: &Result<(), StoreError>) {
+        match result {
+            _ if mutated(Mutant::PartsUnheard) => {}
+            Ok(()) => self.failing_since = None,
+            Err(_) => {
+                self.failing_since.get_or_insert(now);
+            }
+        }
+    }
+
     /// The answer of a request to the store.
     pub(super) fn store(
         &mut self,

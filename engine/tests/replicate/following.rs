@@ -567,6 +567,38 @@ fn log_that_becomes_too_long_while_a_place_cannot_be_listed_is_let_go() {
 }
 
 #[test]
+fn log_that_becomes_too_long_while_the_parts_of_an_object_fail_is_let_go_and_not_while_they_get_through() {
+    let away = || StoreError::Retryable("away".into());
+    // What becomes of the parts of an object that is not answered for.
+    let parts = [vec![Err(away())], vec![Err(away()), Ok(())], vec![]];
+    for (parts, lets_go) in parts.into_iter().zip([true, false, false]) {
+        let mut world = World::empty();
+        world.add(A, "a", FakeDatabase::new(1, 400), |config| {
+            config.part_bytes = 4 * 512;
+            config.max_wal_bytes = 40_000;
+        });
+        world.run_for(5 * SECOND);
+        world.on_store = Box::new(|_, request| match request {
+            StoreRequest::Stage { .. } => Fate::Hangs(300 * SECOND),
+            _ => Fate::Answered,
+        });
+        for n in 1..100 {
+            world.commit(A, &(n..n + 10).collect::<Vec<_>>());
+            world.run_for(2 * SECOND);
+            let told = world.staging().into_iter().flat_map(|id| parts.iter().map(move |part| (id, part)));
+            for (id, part) in told.collect::<Vec<_>>() {
+                world.handle(Event::Part(id, part.clone()));
+            }
+        }
+        assert!(world.staging().is_some() || lets_go, "it still goes up");
+        assert_eq!(world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })), lets_go, "{parts:?}");
+        world.on_store = Box::new(|_, _| Fate::Answered);
+        world.run_for(600 * SECOND);
+        world.assert_store_equals_database(A);
+    }
+}
+
+#[test]
 fn log_that_becomes_too_long_while_the_store_is_away_is_let_go_and_compared_later() {
     for memory_bytes_max in [2 * 512, 1 << 20] {
         let mut world = World::empty();

@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     Fails(StoreError),
     /// This is the answer now, and it is done after so long.
     LandsLate(StoreError, Duration),
+    /// Nothing for so long; then it is asked again what becomes of it.
+    Hangs(Duration),
 }
 
 /// A database, what its host knows of it, and what was said about it.
@@ -161,6 +163,14 @@ impl World {
     }
 
     /// The process dies and starts again; requests under way may or may not have landed.
+    /// What is staged now, and not answered.
+    pub(crate) fn staging(&self) -> Option<RequestId> {
+        self.due.values().find_map(|due| match due {
+            Due::Store(id, _, StoreRequest::Stage { .. }) => Some(*id),
+            _ => None,
+        })
+    }
+
     pub(crate) fn restart(&mut self, mut landed: impl FnMut() -> bool) {
         for (_, due) in std::mem::take(&mut self.due) {
             if let Due::Store(id, db, request) | Due::Lands(id, db, request) = due
@@ -371,7 +381,12 @@ impl World {
                 let keys = self.keys_of(&request);
                 let fate = (self.on_store)(db, &request);
                 let mut perform = || self.store.perform(id, &request, &self.hosts[&db].database);
+                if let Fate::Hangs(time) = fate {
+                    self.asked.insert(id);
+                    return self.schedule(self.now.mono.after(time), Due::Store(id, db, request));
+                }
                 let result = match fate {
+                    Fate::Hangs(_) => unreachable!("it hangs"),
                     Fate::Answered => perform(),
                     Fate::DoneBut(error) => perform().and(Err(error)),
                     Fate::Fails(error) => Err(error),

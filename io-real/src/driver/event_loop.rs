@@ -120,6 +120,7 @@ impl<S: Source> Driver<S> {
                 work,
                 seals: Arc::new(Semaphore::new(limits.source_jobs_long)),
                 messages: send_message.clone(),
+                answers: send_answer.clone(),
             },
             databases: BTreeMap::new(),
             poker: poker.clone(),

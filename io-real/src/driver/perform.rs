@@ -12,7 +12,9 @@ use crate::seal::seal;
 use bytes::Bytes;
 use engine::ltx::Header;
 use engine::mutants::{Mutant, mutated};
-use engine::replicate::{Got, RequestId, SourceAnswer, SourceError, SourceId, StoreAnswer, StoreRequest};
+use engine::replicate::{
+    Event, Got, RequestId, SourceAnswer, SourceError, SourceId, StoreAnswer, StoreRequest,
+};
 use engine::store::StoreError;
 use engine::types::{LockByte, Pgno};
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ pub(super) struct Performer<S> {
     /// For objects that are encoded beside their sources.
     pub(super) seals: Arc<Semaphore>,
     pub(super) messages: UnboundedSender<Message<S>>,
+    pub(super) answers: UnboundedSender<Event>,
 }
 
 impl<S> Clone for Performer<S> {
@@ -39,6 +42,7 @@ impl<S> Clone for Performer<S> {
             work: self.work.clone(),
             seals: self.seals.clone(),
             messages: self.messages.clone(),
+            answers: self.answers.clone(),
         }
     }
 }

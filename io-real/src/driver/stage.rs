@@ -7,7 +7,7 @@ use crate::port::{Source, StagedObject, Upload};
 use bytes::Bytes;
 use engine::ltx::Header;
 use engine::mutants::{Mutant, mutated};
-use engine::replicate::{PageSet, RequestId, SourceError, SourceId, StoreAnswer};
+use engine::replicate::{Event, PageSet, RequestId, SourceError, SourceId, StoreAnswer};
 use engine::store::{Attributes, StoreError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -65,7 +65,7 @@ impl<S: Source> Performer<S> {
             Err(error) => return Ok(StoreAnswer::Unreadable(error)),
         };
         let mut upload = self.requests.upload(&key, &attributes).await?;
-        match self.send_parts(database, first, &mut *upload, part_bytes).await {
+        match self.send_parts(id, database, first, &mut *upload, part_bytes).await {
             Ok(answer) => {
                 self.uploads.keep(id, database, upload);
                 Ok(answer)
@@ -83,6 +83,7 @@ impl<S: Source> Performer<S> {
     /// In memory are the part that is sent and the one that is encoded.
     async fn send_parts(
         &self,
+        id: RequestId,
         database: SourceId,
         mut piece: Piece<S>,
         upload: &mut dyn Upload,
@@ -93,12 +94,12 @@ impl<S: Source> Performer<S> {
             size_bytes += piece.part.len() as u64;
             match piece.rest {
                 Rest::Whole(object) => {
-                    self.send_part(upload, piece.part).await?;
+                    self.send_part(id, upload, piece.part).await?;
                     assert_eq!(object.size_bytes, size_bytes, "every byte went up");
                     return Ok(StoreAnswer::Staged { sha256: object.sha256, size_bytes });
                 }
                 Rest::More(encoding) => {
-                    let sending = self.send_part(upload, piece.part);
+                    let sending = self.send_part(id, upload, piece.part);
                     let next = self.encode(database, encoding, part_bytes);
                     let (sent, next) = futures::future::join(sending, next).await;
                     sent?;
@@ -108,17 +109,24 @@ impl<S: Source> Performer<S> {
         }
     }
 
-    async fn send_part(&self, upload: &mut dyn Upload, part: Bytes) -> Result<(), StoreError> {
+    /// The engine hears of each attempt: while parts fail, nothing goes up.
+    async fn send_part(&self, id: RequestId, upload: &mut dyn Upload, part: Bytes) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
             match self.requests.part(upload, part.clone()).await {
                 Err(error) if error.is_transient() && mutated(Mutant::PartTakenForSent) => return Ok(()),
                 Err(error) if error.is_transient() && attempt < PART_ATTEMPTS => {
+                    let _ = self.answers.send(Event::Part(id, Err(error)));
                     tokio::time::sleep(PART_PAUSE * 2_u32.pow(attempt)).await;
                     attempt += 1;
                 }
                 Err(error) if error.is_transient() && mutated(Mutant::PartTakenForSent) => return Ok(()),
-                sent => return sent,
+                sent => {
+                    if sent.is_ok() {
+                        let _ = self.answers.send(Event::Part(id, Ok(())));
+                    }
+                    return sent;
+                }
             }
         }
     }

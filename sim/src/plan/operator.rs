@@ -188,15 +188,9 @@ fn write_through_an_outage(draw: &mut Random, all: &mut Vec<Step>) {
             push(all, transaction(draw), 0);
         }
     }
-    // Now and then also for longer than an object in parts takes to fail.
-    let more_ms = if draw.ppm(200_000) { 190_000 } else { 0 };
-    push(all, Operation::Outage { ms: 150_000 + more_ms }, 0);
+    push(all, Operation::Outage { ms: 150_000 }, 0);
     for _ in 0..12 {
         push(all, Operation::Huge { seed: draw.next_u64() }, 10_000 + draw.below(2_000));
-    }
-    if more_ms > 0 {
-        push(all, Operation::Rest, more_ms);
-        push(all, transaction(draw), 0);
     }
 }
 

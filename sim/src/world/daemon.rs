@@ -351,13 +351,11 @@ impl Daemon {
         }
     }
 
-    /// An object in parts is on its way.
-    pub(super) fn is_staging(&self) -> bool {
-        self.transfers.values().chain(&self.encoding).any(Transfer::is_in_parts)
-    }
-
     fn deliver(&mut self, network: &mut Network, id: network::RequestId, answer: Answer) {
         let mut transfer = self.transfers.remove(&id).expect("an answer to what was sent");
+        if let Some(event) = transfer.tells(&answer) {
+            self.fleet.handle(self.now(), event);
+        }
         let lock_byte = self.lock_byte;
         let next = transfer.answered(answer, &mut self.uploads, lock_byte);
         self.go_on(network, transfer, next);

@@ -79,6 +79,21 @@ impl<S> Stage<S> {
         }
     }
 
+    /// What an answer says of a part, if a part was sent, as the real driver tells it.
+    pub(super) fn part(&self, answer: &Answer) -> Option<Result<(), StoreError>> {
+        let sends = self.upload.is_some() && self.given_up.is_none() && self.forgotten.is_empty();
+        match answer {
+            Ok(Response::Done) if sends => Some(Ok(())),
+            Err(error) if sends && self.goes_on(error) => Some(Err(error.clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether a part that failed is sent again.
+    fn goes_on(&self, error: &StoreError) -> bool {
+        self.upload.is_some() && error.is_transient() && self.attempts < PART_ATTEMPTS
+    }
+
     /// Takes the answer to what was sent.
     pub(super) fn answered(&mut self, answer: Answer, uploads: &mut Uploads) -> Next {
         if let Some(result) = self.given_up.take() {
@@ -101,9 +116,7 @@ impl<S> Stage<S> {
                 }
             },
             Ok(response) => unreachable!("{response:?} to a part"),
-            Err(error) if self.upload.is_some() && error.is_transient() && self.attempts < PART_ATTEMPTS => {
-                self.send()
-            }
+            Err(error) if self.goes_on(&error) => self.send(),
             Err(error) => self.give_up(Err(error)),
         }
     }

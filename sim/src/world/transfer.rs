@@ -6,7 +6,7 @@ use crate::oracle::mirror::take_apart;
 use bytes::Bytes;
 use engine::db::page_checksum;
 use engine::ltx::Header;
-use engine::replicate::{Got, ObjectDigest, PageSet, RequestId, StoreAnswer, StoreRequest};
+use engine::replicate::{Event, Got, ObjectDigest, PageSet, RequestId, StoreAnswer, StoreRequest};
 use engine::store::{Condition, Fatal, Sha256, StoreError};
 use engine::types::{LockByte, Pgno};
 use io_sim::s3::{Answer, Request, Response, UploadId};
@@ -40,9 +40,10 @@ pub(crate) enum Next {
 pub(crate) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
 
 impl<S> Transfer<S> {
-    /// Whether it sends an object in parts, each of which has attempts of its own.
-    pub(crate) fn is_in_parts(&self) -> bool {
-        matches!(self.kind, Kind::Stage(_))
+    /// What an answer tells the engine before its request is answered.
+    pub(crate) fn tells(&self, answer: &Answer) -> Option<Event> {
+        let Kind::Stage(stage) = &self.kind else { return None };
+        stage.part(answer).map(|part| Event::Part(self.id, part))
     }
 
     /// Begins a request; `stage` says how pages are encoded.

@@ -216,6 +216,12 @@ impl Follow {
         self.slot.as_mut().expect("an awaited record").upload.state(cx, result);
     }
 
+    pub(in crate::replicate) fn part(&mut self, now: Instant, result: &Result<(), StoreError>) {
+        if let Some(slot) = &mut self.slot {
+            slot.upload.part(now, result);
+        }
+    }
+
     pub(in crate::replicate) fn store(
         &mut self,
         cx: &mut Context<'_>,

@@ -9,19 +9,20 @@ use crate::driver::promise::StoreResult;
 use crate::driver::requests::Requests;
 use crate::driver::uploads::Uploads;
 use engine::ltx::Header;
-use engine::replicate::{PageSet, RequestId, SourceError, SourceId, StoreAnswer, StoreRequest};
+use engine::replicate::{Event, PageSet, RequestId, SourceError, SourceId, StoreAnswer, StoreRequest};
 use engine::store::{Attributes, Sha256, StoreError};
 use engine::types::{PageSize, Pgno, Timestamp, Txid, TxidRange};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 struct World {
     store: FakeStore,
     performer: Performer<FakeSource>,
     ids: Vec<RequestId>,
     runtime: tokio::runtime::Runtime,
+    told: UnboundedReceiver<Event>,
 }
 
 const DATABASE: SourceId = SourceId(0);
@@ -31,12 +32,14 @@ impl World {
     fn new(mut source: FakeSource) -> World {
         let store = FakeStore::default();
         let (messages, mut tasks) = unbounded_channel();
+        let (answers, told) = unbounded_channel();
         let performer = Performer {
             requests: Requests::new(Arc::new(store.clone()), 8, Duration::from_secs(60)),
             uploads: Uploads::default(),
             work: Arc::new(Inline),
             seals: Arc::new(tokio::sync::Semaphore::new(1)),
             messages,
+            answers,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.spawn(async move {
@@ -44,7 +47,7 @@ impl World {
                 task(&mut source);
             }
         });
-        World { store, performer, ids: request_ids(8), runtime }
+        World { store, performer, ids: request_ids(8), runtime, told }
     }
 
     fn perform(&mut self, request: StoreRequest) -> (RequestId, StoreResult) {
@@ -63,6 +66,16 @@ impl World {
             pages: PageSet::Memory(BTreeMap::new()),
             attributes: Attributes::default(),
         })
+    }
+
+    /// Whether each attempt at a part that was told of got through.
+    fn parts_told(&mut self, id: RequestId) -> Vec<bool> {
+        let mut parts = Vec::new();
+        while let Ok(Event::Part(of, part)) = self.told.try_recv() {
+            assert_eq!(of, id);
+            parts.push(part.is_ok());
+        }
+        parts
     }
 
     fn complete(&mut self, staged: RequestId) -> StoreResult {
@@ -111,9 +124,10 @@ fn a_part_is_sent_again_before_the_object_is_given_up() {
     let mut world = World::new(source(64));
     let busy = || Some(StoreError::Retryable("as scripted".into()));
     world.store.with(|s| s.script.extend([None, busy(), None]));
-    let (_, staged) = world.stage();
+    let (id, staged) = world.stage();
     assert!(matches!(staged, Ok(StoreAnswer::Staged { .. })), "{staged:?}");
     assert_eq!(world.store.with(|s| s.parts.clone()), [25, 25, 14]);
+    assert_eq!(world.parts_told(id), [true, false, true, true], "the engine hears of each attempt");
 }
 
 #[test]

@@ -287,6 +287,10 @@ impl World<'_> {
     pub(super) fn receive(&mut self, machine: usize, answered: Answered) -> Checked {
         let transfer = self.life(machine).transfers.remove(&answered.id);
         let (number, mut transfer) = transfer.expect("an answer to what was sent");
+        if let Some(event) = transfer.tells(&answered.answer) {
+            let now = self.machines[machine].clock.now();
+            self.life(machine).handle(now, event);
+        }
         let uploads = &mut self.seat(machine, number).uploads;
         let next = transfer.answered(answered.answer, uploads, LockByte::SQLITE);
         self.go_on(machine, number, transfer, next)?;

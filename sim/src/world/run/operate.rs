@@ -154,7 +154,6 @@ impl World<'_> {
         let stored = self.mirror.txid().map(|_| digest(self.mirror.image()));
         let owes = self.states.get(&number).and_then(States::last) != stored;
         let machine = &mut self.machines[number];
-        let stages = machine.daemon.as_ref().is_some_and(Daemon::is_staging);
         let holds = machine
             .daemon
             .as_ref()
@@ -168,8 +167,7 @@ impl World<'_> {
             return Ok(());
         }
         let since = *machine.long_log_since.get_or_insert(now);
-        let patience = if stages { LONG_LOG + PARTS_FAIL } else { LONG_LOG };
-        if now.since(since) > patience {
+        if now.since(since) > LONG_LOG {
             return Err(Violation::new(30, format!("a log of {log} bytes is held while the store is away")));
         }
         Ok(())
@@ -226,9 +224,6 @@ const KEPT_EVERY: usize = 5;
 const KEPT_MAX: usize = 3;
 /// Requests into the outage must have failed first.
 const LONG_LOG: Duration = Duration::from_secs(100);
-/// An object in parts has failed when its part has, four times, and the upload is given up: each with the network's 30 s.
-/// Before that the upload of an earlier attempt may have to be given up.
-const PARTS_FAIL: Duration = Duration::from_secs(6 * 30);
 
 /// Bytes of a log that are in use: its header, and the frames with its salts. The file stays as long as it once was.
 pub(super) fn live_bytes(log: &[u8]) -> u64 {
