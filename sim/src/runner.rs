@@ -34,7 +34,7 @@ pub struct Batch {
 }
 
 /// More than any image.
-const KEPT_BYTES: &str = "1000000000";
+pub const KEPT_BYTES: &str = "1000000000";
 
 /// Runs seeds in `jobs` processes of this executable; seed n goes to process n mod `jobs`.
 pub fn run_batch(

@@ -125,7 +125,7 @@ fn work(args: &Args) -> Done {
         command.args(["--brief", "--seed", &seed.to_string()]);
         // Images come and go: whoever gives their memory back at once asks for it again.
         for limit in ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"] {
-            command.env(limit, "268435456");
+            command.env(limit, runner::KEPT_BYTES);
         }
         if let Some(mutant) = &args.mutant {
             command.args(["--mutant", mutant]);

@@ -57,8 +57,9 @@ pub(super) struct Machine {
     pub(super) database_then: Option<FileStat>,
     /// Attempts of the application to come back.
     pub(super) attempts: u32,
-    /// Its daemon was started before the faults were over: what it asked for then may still be answered wrongly.
-    pub(super) started_in_chaos: bool,
+    /// What its daemon asked for before the faults were over may still be answered wrongly, and it has not come to follow
+    /// since.
+    pub(super) unsettled: bool,
     /// This life has come to follow.
     pub(super) follows: bool,
     /// Since when the daemon has held a log that is too long, with the store away.
@@ -111,7 +112,7 @@ impl Machine {
             follows: false,
             long_log_since: None,
             confirmed: None,
-            started_in_chaos: true,
+            unsettled: false,
             lost_state: false,
             exclusive: false,
             copied: Vec::new(),

@@ -14,7 +14,7 @@ use crate::oracle::reachable::Reachable;
 use crate::oracle::restore::Snapshot;
 use crate::oracle::{history::History, ownership::Ownership, states::States};
 use crate::outcome::{Outcome, Violation};
-use crate::plan::{Plan, Step};
+use crate::plan::{Operation, Plan, Step};
 use crate::settings::Settings;
 use engine::key::Place;
 use engine::manifest::DatabaseId;
@@ -114,8 +114,9 @@ type Checked = Result<(), Violation>;
 
 /// Events of a run: more is a storm.
 const EVENTS_MAX: u64 = 400_000;
-/// What each step of the plan adds to them.
-const EVENTS_PER_STEP_MAX: u64 = 2_000;
+/// What each long outage adds, with what is written meanwhile.
+const EVENTS_PER_OUTAGE_MAX: u64 = 60_000;
+const LONG_OUTAGE_MS: u64 = 60_000;
 
 impl<'a> World<'a> {
     fn new(
@@ -173,7 +174,9 @@ impl<'a> World<'a> {
     }
 
     fn play(&mut self, steps: &[Step]) -> Checked {
-        self.events_max += EVENTS_PER_STEP_MAX * steps.len() as u64;
+        let is_long =
+            |step: &&Step| matches!(step.operation, Operation::Outage { ms } if ms >= LONG_OUTAGE_MS);
+        self.events_max += EVENTS_PER_OUTAGE_MAX * steps.iter().filter(is_long).count() as u64;
         self.drift(0);
         self.machines[0].start_application(self.settings)?;
         self.application_faults(0);

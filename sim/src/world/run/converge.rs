@@ -23,6 +23,7 @@ impl World<'_> {
                 machine.disk.spare(pid);
             }
             if let Some(daemon) = &mut machine.daemon {
+                machine.unsettled = !machine.follows || self.network.waiting() > 0;
                 daemon.paused_until = Instant::default();
                 daemon.set_disk_faults(DiskFaults::default());
             }

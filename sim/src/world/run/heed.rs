@@ -71,6 +71,7 @@ impl World<'_> {
     fn follows(&mut self, number: usize) -> Checked {
         let exact = self.reads_are_right(number);
         let machine = &mut self.machines[number];
+        machine.unsettled &= self.chaos;
         // Who follows owns the place, whatever was said before.
         machine.fenced = false;
         machine.follows = true;
@@ -92,7 +93,8 @@ impl World<'_> {
     /// chain that is not found costs an image.
     fn reads_are_right(&self, number: usize) -> bool {
         let machine = &self.machines[number];
-        !machine.started_in_chaos || !machine.has_misread() && self.settings.faults.network.stale_ppm == 0
+        let calm = !self.chaos && !machine.unsettled;
+        calm || !machine.has_misread() && self.settings.faults.network.stale_ppm == 0
     }
 
     /// Property 32, when pages go up after a comparison.

@@ -30,7 +30,7 @@ impl World<'_> {
         machine.ended_complete = false;
         machine.files_changed = None;
         machine.awaits_let_go = None;
-        machine.started_in_chaos = self.chaos;
+        machine.unsettled = false;
         machine.follows = false;
         machine.long_log_since = None;
         // Whether it is refused this time is not known, yet.
