@@ -35,6 +35,8 @@ pub enum Reached {
     ForeignTruncate,
     /// The store was unreachable for longer than any retry.
     Outage,
+    /// It was, and answered nothing at all.
+    Silence,
     /// The database shrank.
     Shrank,
     /// A second daemon was fenced.
@@ -237,6 +239,7 @@ pub const REQUIRED: &[Reached] = &[
     Reached::Staged,
     Reached::ForeignTruncate,
     Reached::Outage,
+    Reached::Silence,
     Reached::Shrank,
     Reached::Fenced,
     Reached::TakenOver,

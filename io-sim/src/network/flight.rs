@@ -42,6 +42,8 @@ pub struct Network {
     dice: Dice,
     latency: Random,
     outage_until: Instant,
+    /// It answers nothing meanwhile.
+    silent: bool,
     /// Keys of objects of which a read said something else than what the store holds.
     misread: BTreeSet<String>,
     next_id: u64,
@@ -78,6 +80,7 @@ impl Network {
             dice: Dice::new(seed, Stream::NetworkFault, 0),
             latency: Random::new(seed, Stream::NetworkLatency),
             outage_until: Instant::default(),
+            silent: false,
             misread: BTreeSet::new(),
             next_id: 1,
         }
@@ -92,6 +95,13 @@ impl Network {
     /// Makes the store unreachable until then, or (with a moment that has passed) reachable again.
     pub fn set_outage_until(&mut self, until: Instant) {
         self.outage_until = until;
+        self.silent = false;
+    }
+
+    /// The same, and nothing says so: what is sent gets lost.
+    pub fn set_silent_until(&mut self, until: Instant) {
+        self.outage_until = until;
+        self.silent = true;
     }
 
     /// Until when it is; a moment that has passed: it is not.
@@ -173,13 +183,13 @@ impl Network {
 
     fn draw_fate(&mut self, now: Instant, request: &Request) -> Fate {
         if now < self.outage_until {
-            let told = self.dice.hit(Fate::Unreachable as u32, HALF);
+            let told = !self.silent && self.dice.hit(Fate::Unreachable as u32, HALF);
             return if told { Fate::Unreachable } else { Fate::LostRequest };
         }
         let fate = Fate::draw(request, &self.faults, &mut self.dice);
         if fate == Fate::OutageStarts {
             let us = self.dice.of(fate as u32).range(1, self.faults.outage_us_max.max(1));
-            self.outage_until = now.after(Duration::from_micros(us));
+            self.set_outage_until(now.after(Duration::from_micros(us)));
             self.trace.record("outage", "", &[("us", us)], &[]);
         }
         fate

@@ -193,6 +193,20 @@ fn an_outage_ends_and_then_requests_act_again() {
 }
 
 #[test]
+fn in_a_silence_nothing_is_answered_before_the_client_gives_up() {
+    let mut world = World::new(NetworkFaults::default());
+    world.network.set_silent_until(Instant::from_micros(3_600_000_000));
+    for n in 1..=20 {
+        let answer = world.ask(Request::Get { key: "a".into(), range: None });
+        assert_eq!(answer, Err(StoreError::Retryable("timed out".into())));
+        assert_eq!(world.clock.mono(), Instant::from_micros(n * NetworkFaults::default().timeout_us));
+    }
+    assert_eq!(world.store.stats().requests(), 0);
+    world.network.set_outage_until(Instant::default());
+    assert!(world.ask(put("a", "x")).is_ok());
+}
+
+#[test]
 fn short_pages_and_partial_deletes_still_lead_to_the_end() {
     let faults =
         NetworkFaults { short_page_ppm: 800_000, partial_delete_ppm: ALWAYS, ..NetworkFaults::default() };

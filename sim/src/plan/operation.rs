@@ -57,6 +57,11 @@ pub enum Operation {
         /// Milliseconds.
         ms: u64,
     },
+    /// The same, and nothing says so: requests get lost.
+    Silence {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// The daemon's machine sleeps: its process does nothing for so long.
     PauseDaemon {
         /// Milliseconds.

@@ -49,6 +49,7 @@ const STORIES: &[(Class, Story)] = &[
     (|s| s.loses_objects, lose_object),
     (|s| s.restarts_fenced, restart_fenced),
     (|s| s.outlasts, write_through_an_outage),
+    (|s| s.silences, write_through_a_silence),
     (|s| s.rots, rot_head),
 ];
 
@@ -179,7 +180,7 @@ const CHECKPOINTS: u32 = 24;
 /// A store that is away for longer than the log may grow.
 fn write_through_an_outage(draw: &mut Random, all: &mut Vec<Step>) {
     // Now and then in a file that was longer before than the log becomes.
-    if draw.ppm(300_000) {
+    if draw.ppm(700_000) {
         for _ in 0..16 {
             push(all, Operation::Huge { seed: draw.next_u64() }, 0);
         }
@@ -188,11 +189,24 @@ fn write_through_an_outage(draw: &mut Random, all: &mut Vec<Step>) {
             push(all, transaction(draw), 0);
         }
     }
-    push(all, Operation::Outage { ms: 150_000 }, 0);
+    push(all, Operation::Outage { ms: AWAY_MS }, 0);
+    write_meanwhile(draw, all);
+}
+
+/// The same, without an answer, and in the middle of an object that goes up in parts.
+fn write_through_a_silence(draw: &mut Random, all: &mut Vec<Step>) {
+    push(all, Operation::Huge { seed: draw.next_u64() }, 30 + draw.below(100));
+    push(all, Operation::Silence { ms: AWAY_MS }, 0);
+    write_meanwhile(draw, all);
+}
+
+fn write_meanwhile(draw: &mut Random, all: &mut Vec<Step>) {
     for _ in 0..12 {
         push(all, Operation::Huge { seed: draw.next_u64() }, 10_000 + draw.below(2_000));
     }
 }
+
+const AWAY_MS: u64 = 150_000;
 
 fn restart_fenced(draw: &mut Random, all: &mut Vec<Step>) {
     let take_over = *draw.pick(&[Permit::Configured, Permit::IfIdentical, Permit::Insist]);

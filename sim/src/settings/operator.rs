@@ -47,6 +47,8 @@ pub struct OperatorSwarm {
     pub wal_bytes_max: u64,
     /// At the end the daemon is stopped and killed, and started again, without a fault.
     pub restarts_at_end: bool,
+    /// The store is silent for longer than that.
+    pub silences: bool,
     /// States are restored while the run goes on.
     pub restores: bool,
 }
@@ -62,6 +64,8 @@ impl OperatorSwarm {
         let (locks_exclusively, grows, keeps_down) = (on(), on(), on());
         let (loses_state, loses_head, loses_objects) = (on(), on(), on());
         let (restarts_fenced, clones_state, first_takes_over) = (on(), on(), on());
+        let mut silence = Random::indexed(seed, Stream::Swarm, 5);
+        let silences = silence.ppm(150_000) && any;
         OperatorSwarm {
             stories_ppm,
             replaces,
@@ -84,8 +88,13 @@ impl OperatorSwarm {
             // There the place is listed every minute.
             idle_hour: draw.ppm(60_000) && !loses_objects,
             restarts_at_end: draw.ppm(250_000),
-            wal_bytes_max: *draw.pick(&[100_000, 1 << 30, 1 << 30]),
+            // Where the store is silent for long, mostly a log that may not become long.
+            wal_bytes_max: match *draw.pick(&[100_000, 1 << 30, 1 << 30]) {
+                _ if silences && silence.ppm(700_000) => 100_000,
+                drawn => drawn,
+            },
             outlasts: draw.ppm(100_000) && any,
+            silences,
             never_rests: draw.ppm(200_000) && any,
             restores: draw.ppm(300_000),
         }

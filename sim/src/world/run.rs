@@ -174,8 +174,7 @@ impl<'a> World<'a> {
     }
 
     fn play(&mut self, steps: &[Step]) -> Checked {
-        let is_long =
-            |step: &&Step| matches!(step.operation, Operation::Outage { ms } if ms >= LONG_OUTAGE_MS);
+        let is_long = |step: &&Step| matches!(step.operation, Operation::Outage { ms } | Operation::Silence { ms } if ms >= LONG_OUTAGE_MS);
         self.events_max += EVENTS_PER_OUTAGE_MAX * steps.iter().filter(is_long).count() as u64;
         self.drift(0);
         self.machines[0].start_application(self.settings)?;

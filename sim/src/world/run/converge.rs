@@ -101,14 +101,20 @@ impl World<'_> {
     }
 
     /// Whether nothing that somebody deleted is needed to restore the newest state. A bit that no start reads is found by
-    /// who verifies, and until then nothing on top of it restores.
+    /// who verifies, and until then nothing on top of it restores; and so is a late write of an earlier life that landed where
+    /// somebody had deleted a slot, before a listing saw the hole.
     fn is_whole(&self) -> bool {
         !self.history.was_tampered_with()
             || self.mirror.txid().is_some_and(|txid| match self.base(txid) {
                 Base::Snapshot => true,
                 Base::SlotOnly => false,
-                Base::Nothing(hole) => self.history.rotted_at(hole),
+                Base::Nothing(hole) => self.history.rotted_at(hole) || self.is_filled(hole),
             })
+    }
+
+    fn is_filled(&self, hole: Txid) -> bool {
+        let key = self.place.object_key(Layout::S3, ObjectKey::slot(hole));
+        self.history.was_deleted(&key) && self.store.peek(&key).is_some()
     }
 
     /// What a restore of a slot that was announced could begin with.

@@ -79,6 +79,11 @@ impl World<'_> {
                 }
                 Ok(())
             }
+            Operation::Silence { ms } => {
+                self.network.set_silent_until(self.clock.mono().after(Duration::from_millis(ms)));
+                self.coverage.reached(Reached::Silence);
+                Ok(())
+            }
             Operation::PauseDaemon { ms } => {
                 let until = self.clock.mono().after(Duration::from_millis(ms));
                 if let Some(daemon) = &mut self.machines[0].daemon {
