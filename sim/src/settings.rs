@@ -86,6 +86,8 @@ impl Settings {
         if settings.operator.leaves_wal {
             // Without a log a sync that fails leaves a journal, and who comes next decides what was committed.
             faults.application_disk.fsync_eio_ppm = 0;
+            // One that cannot be removed stays: SQLite says that it has left WAL mode, and reads the old log again.
+            faults.application_disk.unlink_fails_ppm = 0;
         }
         settings.faults = faults;
         // A local state that is misread can be lost, and with it the numbers that were used.

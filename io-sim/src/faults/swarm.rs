@@ -79,11 +79,11 @@ impl Faults {
             network.stale_ppm = rate(&mut draw, 400_000);
         }
         let reuse_inodes = draw.ppm(HALF);
-        // Names came later than all else that fails: what others draw stays as it was. A log that cannot be removed when
-        // the application leaves WAL mode is SQLite's own affair, and no promise of ours.
+        // Names came later than all else that fails: what others draw stays as it was.
         let mut draw = Random::indexed(seed, Stream::Swarm, NAMES);
         daemon_disk.rename_fails_ppm = rate(&mut draw, 100_000);
         daemon_disk.unlink_fails_ppm = rate(&mut draw, 100_000);
+        application_disk.unlink_fails_ppm = rate(&mut draw, 200_000);
         Faults { application_disk, daemon_disk, crash, network, process, reuse_inodes }
     }
 }
