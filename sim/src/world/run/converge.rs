@@ -143,9 +143,11 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a slot that was announced is not lost with what somebody deleted or what rotted.
+    /// Whether a slot that was announced is not lost with what somebody deleted or what rotted. What comes back late, below
+    /// what was put on top meanwhile, does not count for a reader.
     fn must_restore(&self, txid: Txid) -> bool {
-        let Base::Nothing(hole) = self.base(txid) else { return true };
+        let (lost, after) = (self.history.lost(&self.place), self.mirror.afters.get(&txid).copied());
+        let Base::Nothing(hole) = self.reachable.base_without(&lost, txid, after) else { return true };
         let of_hole = [ObjectKey::slot(hole), ObjectKey::snapshot(hole)];
         let deleted = |key| self.history.was_deleted(&self.place.object_key(Layout::S3, key));
         !self.history.rotted_at(hole) && !of_hole.into_iter().any(deleted)
