@@ -242,7 +242,7 @@ impl World<'_> {
                 let next = times.range(found + 1..).next().filter(|(next, _)| Some(**next) <= judged.newest);
                 match next {
                     _ if late => wrong(23, format!("for {time}, and is younger")),
-                    Some((next, sealed)) if *sealed <= time && is_there(*next) => {
+                    Some((next, sealed)) if *sealed <= time && is_there(*next) && !self.times_went_back() => {
                         wrong(23, format!("for {time}, and {next} is not younger"))
                     }
                     _ => Ok(()),
@@ -250,6 +250,12 @@ impl World<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a slot tells an earlier time than the one before it. Who writes sees to it that none does, as far as it knows
+    /// what was there: what somebody deleted or what rotted does not tell its time, and the clock may have gone back.
+    fn times_went_back(&self) -> bool {
+        self.history.was_tampered_with() && !self.mirror.times.values().is_sorted()
     }
 
     /// What was kept for a later `watch` is about this very file.
@@ -275,7 +281,8 @@ impl World<'_> {
             judged.after.check_untouched(&judged.before, judged.names_stayed, &error.to_string())?;
         }
         let explained = judged.explains(error)
-            || matches!(error, RestoreError::Plan(error) if self.is_in_the_way(judged, error));
+            || matches!(error, RestoreError::Plan(error) if self.is_in_the_way(judged, error))
+            || matches!((error, judged.target), (RestoreError::Plan(_), Target::Timestamp(_)) if self.times_went_back());
         if !explained {
             return judged.wrong(if judged.is_in_the_way() { 22 } else { 2 }, &error.to_string());
         }

@@ -146,6 +146,8 @@ impl World<'_> {
         Operator::at(&self.machines[0].disk).delete_directory(STATE_FOLDER);
         self.machines[0].ended_complete = false;
         self.machines[0].lost_state = true;
+        // What the life before knew, nobody does until another one has come to follow.
+        self.machines[0].follows = false;
         self.machines[0].knows_loss = false;
         self.coverage.reached(Reached::StateLost);
         Ok(())
