@@ -49,6 +49,8 @@ mutants! {
     FileLengthOnly = "file-length-only",
     /// A log that grows while the store is away is held for ever.
     LongLogHeld = "long-log-held",
+    /// A heal that ends early forgets the object that it still sends in parts.
+    StageLeftBehind = "stage-left-behind",
     /// That parts of an object fail counts for nothing before the object has failed.
     PartsUnheard = "parts-unheard",
     /// No record is written before a slot is sent.

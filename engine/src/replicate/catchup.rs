@@ -1,6 +1,6 @@
 //! Sending a plan, object by object, before following can begin.
 
-use super::command::{RequestId, SourceJob};
+use super::command::{RequestId, SourceJob, StoreRequest};
 use super::context::Context;
 use super::draft::Draft;
 use super::event::{Measured, SourceAnswer, SourceError, StateError, StoreAnswer};
@@ -33,11 +33,14 @@ pub(super) struct Catchup {
     started_at: Instant,
     /// Some of it is in the store.
     has_sent: bool,
+    /// How it ends when what is encoded, or goes up in parts, is answered: the next attempt must not begin before.
+    leaving: Option<CatchupEnd>,
 }
 
 /// How often the files are looked at while something goes up.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
+#[derive(Debug)]
 pub(super) enum CatchupEnd {
     /// And when the store was last known to agree.
     Follow(Box<Reached>, Sighting),
@@ -70,6 +73,7 @@ impl Catchup {
                     live_bytes,
                     started_at: cx.now.mono,
                     has_sent: false,
+                    leaving: None,
                 })
             }
         }
@@ -85,14 +89,15 @@ impl Catchup {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let measure = self.measuring.is_none().then(|| self.measured_at.after(MEASURE_INTERVAL));
+        let measures = self.measuring.is_none() && self.leaving.is_none();
+        let measure = measures.then(|| self.measured_at.after(MEASURE_INTERVAL));
         self.upload.deadline().into_iter().chain(measure).min()
     }
 
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
         self.upload.tick(cx);
         let due = self.measured_at.after(MEASURE_INTERVAL) <= cx.now.mono;
-        if due && self.measuring.is_none() {
+        if due && self.measuring.is_none() && self.leaving.is_none() {
             self.measuring = Some(cx.source(SourceJob::Measure));
         }
     }
@@ -108,7 +113,18 @@ impl Catchup {
             return None;
         }
         cx.notice(Notice::LogLetGo { wal_bytes, wal_bytes_max });
-        Some(CatchupEnd::LetGo(cx.now.mono.since(self.started_at)))
+        let tried = cx.now.mono.since(self.started_at);
+        self.leave(cx, CatchupEnd::LetGo(tried))
+    }
+
+    /// Ends before everything is sent. The files are let go at once, and with them what is encoded from them.
+    fn leave(&mut self, cx: &mut Context<'_>, end: CatchupEnd) -> Option<CatchupEnd> {
+        if self.upload.encoding().is_none() || mutated(Mutant::StageLeftBehind) {
+            return Some(end);
+        }
+        cx.source(SourceJob::Close);
+        self.leaving = Some(end);
+        None
     }
 
     pub(super) fn source(
@@ -119,16 +135,22 @@ impl Catchup {
     ) -> Option<CatchupEnd> {
         if self.measuring.take_if(|sent| *sent == id).is_some() {
             self.measured_at = cx.now.mono;
+            if self.leaving.is_some() {
+                return None;
+            }
             return match result {
                 Ok(SourceAnswer::Measured(measured)) => self.measured(cx, measured),
                 // What is on its way is of a file that is not there any more.
                 Err(error @ SourceError::Replaced(_)) => {
                     cx.notice(Notice::Source { error, fatal: false });
-                    Some(CatchupEnd::Relist)
+                    self.leave(cx, CatchupEnd::Relist)
                 }
                 // It is measured again later.
                 _ => None,
             };
+        }
+        if let Some(end) = self.leaving.take() {
+            return Some(end);
         }
         let end = self.upload.source(cx, result)?;
         self.ended(cx, end)
@@ -147,6 +169,12 @@ impl Catchup {
         cx: &mut Context<'_>,
         result: Result<StoreAnswer, StoreError>,
     ) -> Option<CatchupEnd> {
+        if let Some(end) = self.leaving.take() {
+            if let (Some(staged), Ok(StoreAnswer::Staged { .. })) = (self.upload.encoding(), &result) {
+                cx.store(StoreRequest::Discard { staged });
+            }
+            return Some(end);
+        }
         let end = self.upload.store(cx, result)?;
         self.ended(cx, end)
     }

@@ -122,6 +122,14 @@ impl Upload {
         matches!(self.draft.pages, Some(PageSet::Pinned(_)))
     }
 
+    /// What it is encoded by, or goes up in parts by, if that is not answered.
+    pub(super) fn encoding(&self) -> Option<RequestId> {
+        match &self.step {
+            Step::Encoding(sent) => Some(*sent),
+            _ => None,
+        }
+    }
+
     /// Whether the store has taken nothing for a while, though it was asked.
     pub(super) fn is_kept_away(&self, now: Instant) -> bool {
         let checking = match &self.step {

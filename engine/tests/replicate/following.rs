@@ -6,6 +6,7 @@ use engine::replicate::{
     CheckpointMode, Event, HandOver, Hint, Notice, SourceError, SourceJob, Status, StoreRequest,
 };
 use engine::store::StoreError;
+use engine::types::Instant;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -596,6 +597,37 @@ fn log_that_becomes_too_long_while_the_parts_of_an_object_fail_is_let_go_and_not
         world.run_for(600 * SECOND);
         world.assert_store_equals_database(A);
     }
+}
+
+#[test]
+fn heal_that_lets_the_log_go_while_its_parts_fail_begins_no_other_object_before_that_one_is_answered() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 400), |config| {
+        config.part_bytes = 4 * 512;
+        config.max_wal_bytes = 40_000;
+    });
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::Stage { .. } => Fate::Hangs(150 * SECOND),
+        _ => Fate::Answered,
+    });
+    world.run_for(2 * SECOND);
+    let staged = world.staging().expect("the first image goes up in parts");
+    while !world.has_notice(A, |n| matches!(n, Notice::LogLetGo { .. })) {
+        world.commit(A, &(1..=10).collect::<Vec<_>>());
+        world.handle(Event::Part(staged, Err(StoreError::Retryable("away".into()))));
+        world.run_for(2 * SECOND);
+        assert!(world.now.mono < Instant::from_micros(100_000_000), "it is let go");
+    }
+    world.run_for(SECOND);
+    assert!(!world.host(A).database.is_pinned(), "the application may begin its log anew");
+    // The world sees that no other one begins.
+    world.run_for(20 * SECOND);
+    assert_eq!(world.staging(), Some(staged));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(300 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    world.assert_store_equals_database(A);
+    assert_eq!(world.store.open_uploads(), 0, "what was staged in vain is discarded");
 }
 
 #[test]

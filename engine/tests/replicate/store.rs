@@ -161,6 +161,11 @@ impl FakeStore {
         self.uploads.get(&staged.get()).map(|(key, _)| &**key)
     }
 
+    /// Uploads that are staged, not completed and not discarded.
+    pub(crate) fn open_uploads(&self) -> usize {
+        self.uploads.len()
+    }
+
     /// The header of a slot's object.
     pub(crate) fn slot(&self, place: &Place, txid: u64) -> Option<Header> {
         let bytes = self.bytes(&slot_key(place, txid))?;

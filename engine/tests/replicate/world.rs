@@ -417,6 +417,13 @@ impl World {
     /// One slot at a time, and its record before its first write; no pin while the store is asked.
     fn check_request(&mut self, id: RequestId, db: SourceId, request: &StoreRequest) {
         self.pauses.check(db, self.keys_of(request), self.now.mono, request);
+        if let StoreRequest::Stage { key, .. } = request {
+            let other = self
+                .due
+                .values()
+                .any(|due| matches!(due, Due::Store(_, of, StoreRequest::Stage { .. }) if *of == db));
+            assert!(!other, "{key} goes up in parts beside another one of its database");
+        }
         if matches!(request, StoreRequest::Digest { .. } | StoreRequest::Page { .. }) {
             assert!(!self.host(db).holds_source, "no pin is held while the store is asked");
         }
