@@ -80,4 +80,10 @@ pub fn check(
     Ok(found)
 }
 
+/// Whether a bit of an object belongs to what tells whose it is: the id of its writer, and what says that the header has
+/// one.
+pub fn tells_the_writer(bit: usize) -> bool {
+    [72..80, 96..98].iter().any(|bytes| bytes.contains(&(bit / 8)))
+}
+
 const BITS: u32 = 8;

@@ -4,6 +4,7 @@ use super::hosts::Work;
 use super::*;
 use crate::fleet::mischief::{Meddling, Paper, Refusal};
 use crate::oracle::mirror::take_apart;
+use crate::oracle::rot::tells_the_writer;
 use bytes::Bytes;
 use engine::key::{Layout, ObjectKey};
 use engine::ltx::{Encoder, Header};
@@ -63,7 +64,14 @@ impl World<'_> {
                 let keys = self.objects_up_to(place, known);
                 let newest = keys.iter().copied().find(|key: &ObjectKey| ObjectKey::max(*key) == known);
                 let key = which.map_or(newest, |which| pick(&keys, which));
-                let rots = |key| self.store.rot(&self.key(place, key), usize::try_from(bit).expect("small"));
+                let bit = usize::try_from(bit).expect("small");
+                let bits =
+                    |key| self.store.peek(&self.key(place, key)).map_or(1, |object| object.bytes.len() * 8);
+                // Who could not save that the newest one is there waits for a person, where its header says now that
+                // another wrote it.
+                let accuses = |key| unconfirmed && Some(key) == newest && tells_the_writer(bit % bits(key));
+                let key = key.filter(|key| !accuses(*key));
+                let rots = |key| self.store.rot(&self.key(place, key), bit);
                 if let Some(key) = key.filter(|key| rots(*key)) {
                     self.places[place].mirror.was_touched(key);
                     self.places[place].was_harmed(|harm| harm.rotted = true);

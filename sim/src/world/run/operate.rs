@@ -230,13 +230,16 @@ const KEPT_MAX: usize = 3;
 /// Requests into the outage must have failed first.
 const LONG_LOG: Duration = Duration::from_secs(100);
 
-/// Bytes of a log that are in use: its header, and the frames with its salts. The file stays as long as it once was.
+/// Bytes of a log that are in use: its header, and the frames with its salts up to the last one that ends a commit. The
+/// file stays as long as it once was, and what a transaction wrote before it failed is overwritten by the next one.
 pub(super) fn live_bytes(log: &[u8]) -> u64 {
     let Some(page_bytes) = log.get(8..12).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
     else {
         return 0;
     };
     let frames = log[32.min(log.len())..].chunks_exact(page_bytes + 24);
-    let live = frames.take_while(|frame| frame[8..16] == log[16..24]).count();
+    let live = frames.take_while(|frame| frame[8..16] == log[16..24]);
+    let ends_commit = |frame: &[u8]| frame[4..8] != [0; 4];
+    let live = live.enumerate().filter(|(_, frame)| ends_commit(frame)).last().map_or(0, |(at, _)| at + 1);
     (32 + live * (page_bytes + 24)) as u64
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::oracle::image::Image;
+use crate::oracle::rot::tells_the_writer;
 use crate::plan::{Permit, Way};
 use crate::world::daemon::STATE_FOLDER;
 use crate::world::foreign::Operator;
@@ -207,7 +208,7 @@ impl World<'_> {
         // Nor does who could not save that it is there, where the header says now that another wrote it.
         let is_saved = machine.confirmed >= Some(newest);
         let bits = self.store.peek(&key).map_or(1, |object| object.bytes.len() * 8);
-        if !is_saved && TELLS_THE_WRITER.iter().any(|bytes| bytes.contains(&(bit as usize % bits / 8))) {
+        if !is_saved && tells_the_writer(bit as usize % bits) {
             return Ok(());
         }
         if self.store.rot(&key, bit as usize) {
@@ -241,8 +242,6 @@ impl World<'_> {
     }
 }
 
-/// Bytes of a header that tell whose an object is: the id of its writer, and what says that the header has one.
-const TELLS_THE_WRITER: [std::ops::Range<usize>; 2] = [72..80, 96..98];
 /// An idle daemon empties the log after five seconds.
 const CHECKPOINT_WITHIN: Duration = Duration::from_secs(7);
 /// Seconds after which the daemon must have let go of files that were replaced.
