@@ -162,7 +162,6 @@ impl World {
         self.handle(Event::Added(id, Box::new(config)));
     }
 
-    /// The process dies and starts again; requests under way may or may not have landed.
     /// What is staged now, and not answered.
     pub(crate) fn staging(&self) -> Option<RequestId> {
         self.due.values().find_map(|due| match due {
@@ -171,6 +170,7 @@ impl World {
         })
     }
 
+    /// The process dies and starts again; requests under way may or may not have landed.
     pub(crate) fn restart(&mut self, mut landed: impl FnMut() -> bool) {
         for (_, due) in std::mem::take(&mut self.due) {
             if let Due::Store(id, db, request) | Due::Lands(id, db, request) = due

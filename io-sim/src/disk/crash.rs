@@ -32,6 +32,7 @@ impl Inode {
         }
         self.durable = survivor.finish();
         self.live.clone_from(&self.durable);
+        self.changes += 1;
         self.users = 0;
     }
 }

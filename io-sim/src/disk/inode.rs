@@ -20,6 +20,8 @@ pub(super) struct Inode {
     pub(super) given_up: Vec<Change>,
     /// Open handles and mappings.
     pub(super) users: u32,
+    /// How often `live` changed.
+    pub(super) changes: u64,
     pub(super) modified_us: i64,
     pub(super) changed_us: i64,
 }
@@ -54,6 +56,7 @@ impl Inode {
 
     pub(super) fn change(&mut self, change: Change, now_us: i64) {
         change.apply(&mut self.live);
+        self.changes += 1;
         self.unsynced.push(change);
         self.modified_us = now_us;
         self.changed_us = now_us;

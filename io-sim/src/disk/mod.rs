@@ -6,7 +6,8 @@
 //!                         ├── inode      bytes: live, durable, and the writes no fsync has covered
 //!                         ├── crash      what of those a power cut leaves
 //!                         ├── lock       SQLite's file locks, and advisory locks of whole files
-//!                         └── shm        wal-index memory and its eight locks
+//!                         ├── shm        wal-index memory and its eight locks
+//!                         └── view       whether a database is what it was
 //! ```
 //!
 //! Directories exist by themselves: every path has a parent. A rename is atomic. There are no hard links, no
@@ -23,11 +24,13 @@ mod operations;
 mod shm;
 mod sim_disk;
 mod stat;
+mod view;
 
 pub use error::{DiskError, DiskResult};
 pub use file::{OpenMode, SimFile};
 pub use sim_disk::SimDisk;
 pub use stat::{DiskStats, FileStat};
+pub use view::DatabaseView;
 
 pub(crate) use lock::Level;
 pub(crate) use machine::{HandleId, OpenRequest};

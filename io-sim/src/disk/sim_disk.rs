@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The disk of one machine, and the machine itself as far as power and processes go. Cloning gives another
 /// handle to the same disk.
 #[derive(Clone)]
-pub struct SimDisk(Shared<Machine>);
+pub struct SimDisk(pub(super) Shared<Machine>);
 
 impl SimDisk {
     /// An empty disk. `machine` (below 65536) tells the machines of one world apart; it is the device number.
@@ -116,6 +116,7 @@ impl SimDisk {
         let bit = machine.dice.of(FaultKind::Rot as u32).below_usize(size * 8);
         let inode = machine.inode_mut(ino);
         inode.live[bit / 8] ^= 1 << (bit % 8);
+        inode.changes += 1;
         inode.durable[bit / 8] ^= 1 << (bit % 8);
         machine.stats.faults += 1;
         machine.trace.record("rot", path, &[("bit", bit as u64)], &[]);

@@ -53,6 +53,19 @@ impl SharedMemory {
         }
     }
 
+    /// What readers find their pages by: all words but those of the checkpoint and of the read marks.
+    pub(crate) fn index_words(&self) -> Vec<u64> {
+        let regions = self.0.0.lock();
+        let mut words = Vec::with_capacity(regions.len() * REGION_WORDS);
+        for region in regions.iter() {
+            words.extend_from_slice(&*region.copy_out());
+        }
+        if let Some(marks) = words.get_mut(CHECKPOINT_WORDS) {
+            marks.fill(0);
+        }
+        words
+    }
+
     /// Length of the `-shm` file that this would be.
     pub(crate) fn size_bytes(&self) -> u64 {
         (self.0.0.lock().len() * REGION_BYTES) as u64
@@ -114,3 +127,5 @@ impl Drop for Region {
 /// `WALINDEX_PGSZ`: SQLite asks for no other size on systems whose pages are at most 32 KiB.
 pub(super) const REGION_BYTES: usize = 32 * 1024;
 const REGION_WORDS: usize = REGION_BYTES / 8;
+/// `WalCkptInfo`, behind two copies of the header (SQLite's wal.c): what is copied, read marks, locks.
+const CHECKPOINT_WORDS: std::ops::Range<usize> = 12..17;

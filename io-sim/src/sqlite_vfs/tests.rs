@@ -54,6 +54,10 @@ fn checkpoint(connection: &Connection, mode: &str) -> (i64, i64, i64) {
     connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
 }
 
+fn no_checkpoint_on_close(connection: &Connection) {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+}
+
 fn pin(connection: &Connection) {
     connection.execute_batch("BEGIN; PRAGMA schema_version").unwrap();
 }
@@ -437,4 +441,66 @@ fn the_world_can_be_held_by_an_async_driver() {
     fn is_send<T: Send>() {}
     is_send::<Process>();
     is_send::<crate::network::Network>();
+}
+
+/// What an oracle that skips a look relies on: with an equal view a fresh connection reads the same.
+#[test]
+fn a_view_changes_with_whatever_a_reader_could_notice_and_with_nothing_else() {
+    let world = world();
+    let writer = wal_database(&world.application);
+    let count = || {
+        let reader = world.daemon.open(DB).unwrap();
+        no_checkpoint_on_close(&reader);
+        number(&reader, "SELECT count(*) FROM t")
+    };
+    assert_eq!(count(), 0);
+    let before = world.disk.view(DB);
+    assert_eq!((count(), &world.disk.view(DB)), (0, &before), "a reader changes nothing");
+
+    insert(&writer, 1);
+    let after = world.disk.view(DB);
+    assert_ne!(after, before, "a commit");
+    assert_eq!((count(), &world.disk.view(DB)), (1, &after));
+
+    writer.execute_batch("BEGIN").unwrap();
+    insert(&writer, 1);
+    assert_eq!(world.disk.view(DB), after, "what is in the writer's cache is nobody's");
+    writer.execute_batch("COMMIT").unwrap();
+    let after = world.disk.view(DB);
+
+    checkpoint(&writer, "PASSIVE");
+    assert_ne!(world.disk.view(DB), after, "the pages are in another file now");
+    let before = world.disk.view(DB);
+    world.disk.rot(DB);
+    assert_ne!(world.disk.view(DB), before, "rot");
+    let before = world.disk.view(DB);
+    world.disk.unlink(world.application.pid(), WAL).unwrap();
+    assert_ne!(world.disk.view(DB), before, "a file that is gone");
+}
+
+#[test]
+fn a_view_changes_with_a_commit_that_only_a_recovery_shows() {
+    let world = world();
+    let writer = wal_database(&world.application);
+    insert(&writer, 1);
+    let (database, log) = (world.disk.peek(DB).unwrap(), world.disk.peek(WAL).unwrap());
+    insert(&writer, 1);
+    let whole = world.disk.peek(WAL).unwrap();
+    drop(writer);
+
+    // The log of the second commit, and a wal-index that knows of the first one only.
+    let pid = world.application.pid();
+    for (path, bytes) in [(DB, &database), (WAL, &log)] {
+        let file = world.disk.open(pid, path, OpenMode::Create).unwrap();
+        file.write_at(0, bytes).unwrap();
+    }
+    let reader = world.daemon.open(DB).unwrap();
+    no_checkpoint_on_close(&reader);
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 1);
+    world.disk.open(pid, WAL, OpenMode::Create).unwrap().write_at(0, &whole).unwrap();
+    let before = world.disk.view(DB);
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 1, "nobody has said so in the wal-index");
+    world.disk.shared_memory(SHM).unwrap().set_word(0, 0);
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 2, "SQLite reads the log again");
+    assert_ne!(world.disk.view(DB), before, "though no file changed");
 }

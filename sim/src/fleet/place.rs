@@ -184,7 +184,8 @@ impl PlaceModel {
             self.owns(applied)?;
         }
         self.ownership.announced(machine);
-        if !self.harm.stays {
+        // One that was compacted before its writer heard of it is no point any more.
+        if !self.harm.stays && !self.freed.contains(&txid) {
             self.announced.insert(txid);
         }
         Ok(())
@@ -206,14 +207,11 @@ impl PlaceModel {
             .slot(txid, writer, head, |head| states.was_since(life.states, head) || restored == Some(head))
     }
 
-    /// A slot is in a compacted object from now on; unless it `ends` that, its state is no point any more.
-    pub fn was_freed(&mut self, txid: Txid, ends: bool) {
+    /// A slot is in a compacted object only.
+    pub fn was_freed(&mut self, txid: Txid) {
         self.freed.insert(txid);
         self.mirror.was_touched(ObjectKey::slot(txid));
         self.harm.any = true;
-        if !ends {
-            self.announced.remove(&txid);
-        }
     }
 
     /// Somebody worked at it.

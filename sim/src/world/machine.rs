@@ -9,11 +9,26 @@ use crate::outcome::Violation;
 use crate::settings::Settings;
 use crate::workload::Application;
 use engine::replicate::TakeOver;
+use engine::store::Sha256;
 use engine::types::{Instant, NodeId, Txid};
-use io_sim::disk::{FileStat, Pid, SimDisk};
+use io_sim::disk::{DatabaseView, FileStat, Pid, SimDisk};
 use io_sim::network::Network;
 use io_sim::process::Process;
 use std::time::Duration;
+
+/// What an image is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Measure {
+    pub(super) content: Sha256,
+    pub(super) bytes: usize,
+}
+
+/// What a look at a database finds.
+pub(super) enum Look {
+    /// Nothing that an application reads changed since the last look.
+    AsBefore(Measure),
+    New(Measure, Image),
+}
 
 /// A machine.
 pub(super) struct Machine {
@@ -78,6 +93,8 @@ pub(super) struct Machine {
     pub(super) fenced: bool,
     /// It was told so in some life, and its configuration counts no more (decision 0015).
     pub(super) knows_loss: bool,
+    /// What the oracles read last, and the database that it was read from.
+    seen: Option<(DatabaseView, Measure)>,
     /// Reads for the oracles. `None` only while the power is off.
     pub(super) observer: Option<Process>,
     pub(super) disk: SimDisk,
@@ -119,6 +136,7 @@ impl Machine {
             copied_until: None,
             fenced: false,
             knows_loss: false,
+            seen: None,
             observer,
             disk,
         }
@@ -129,6 +147,22 @@ impl Machine {
         let started = self.disk.calm(|| Application::start(&self.disk, DATABASE, settings));
         self.application = Some(started.map_err(|e| Violation::new(0, format!("the application: {e}")))?);
         Ok(())
+    }
+
+    /// The application's database now, if it is another one than when it was looked at last: a connection and a copy are
+    /// most of what a look costs.
+    pub(super) fn look(&mut self) -> Result<Look, Violation> {
+        if self.application_at.is_none()
+            && let Some((view, measure)) = &self.seen
+            && *view == self.disk.view(DATABASE)
+        {
+            return Ok(Look::AsBefore(*measure));
+        }
+        let image = self.observe()?;
+        let measure = Measure { content: image::digest(&image), bytes: image.len() };
+        // The connection itself may have made the wal-index.
+        self.seen = self.application_at.is_none().then(|| (self.disk.view(DATABASE), measure));
+        Ok(Look::New(measure, image))
     }
 
     /// The application's database now.

@@ -3,7 +3,7 @@
 use super::asked::Asked;
 use super::config::lock_byte;
 use super::daemon::{DATABASE, Daemon, Life};
-use super::machine::Machine;
+use super::machine::{Look, Machine, Measure};
 use super::meanwhile::{self, Acted};
 use crate::coverage::{Coverage, Reached};
 use crate::frame;

@@ -12,7 +12,7 @@ use io_sim::s3::Request;
 pub(super) type Delayed = (usize, Transfer<crate::fleet::source::Stager>, Request);
 
 impl World<'_> {
-    /// Makes one object of the newest slots; `frees`: and deletes them.
+    /// Makes one object of the newest slots; `frees`: and deletes them, but claims, which nobody deletes.
     pub(super) fn compact(&mut self, place: usize, known: Txid, slots: u64, frees: bool) -> Option<()> {
         let first = Txid::new(known.into_inner().checked_sub(slots.max(1) - 1)?).ok()?;
         // The claim of the first image stays as long as that is what a chain begins with.
@@ -22,6 +22,7 @@ impl World<'_> {
         let mut merged: BTreeMap<_, _> = BTreeMap::new();
         let mut last: Option<(Header, Chain)> = None;
         let mut before = None;
+        let mut claims = Vec::new();
         for number in first.into_inner()..=known.into_inner() {
             let slot = self.store.peek(&key(ObjectKey::slot(Txid::new(number).ok()?)))?;
             let object = take_apart(&slot.bytes, LockByte::SQLITE).ok()?;
@@ -30,6 +31,7 @@ impl World<'_> {
             before = before.or(chain.before);
             merged.extend(object.pages);
             merged.retain(|pgno, _| *pgno <= object.header.commit());
+            claims.extend(Some(object.header.txids().max()).filter(|_| chain.claim));
             last = Some((object.header, chain));
         }
         let (last, chain) = last?;
@@ -45,8 +47,13 @@ impl World<'_> {
         if frees {
             for number in first.into_inner()..=known.into_inner() {
                 let txid = Txid::new(number).expect("not zero");
-                self.store.remove(&key(ObjectKey::slot(txid)));
-                self.places[place].was_freed(txid, txid == known);
+                if !claims.contains(&txid) {
+                    self.store.remove(&key(ObjectKey::slot(txid)));
+                    self.places[place].was_freed(txid);
+                }
+                if txid != known {
+                    self.places[place].announced.remove(&txid);
+                }
             }
         }
         Some(())

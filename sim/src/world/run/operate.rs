@@ -155,6 +155,10 @@ impl World<'_> {
     fn log_is_bounded(&mut self, number: usize) -> Checked {
         let now = self.clock.mono();
         let away = self.network.outage_until() > now.after(Duration::from_secs(1));
+        if !away {
+            self.machines[number].long_log_since = None;
+            return Ok(());
+        }
         // Who owes something has to ask, and finds out that the store is away.
         let stored = self.mirror.txid().map(|_| digest(self.mirror.image()));
         let owes = self.states.get(&number).and_then(States::last) != stored;
@@ -165,7 +169,7 @@ impl World<'_> {
             .is_some_and(|d| d.attached && (d.is_failing || owes) && d.paused_until <= now);
         // An end that is under way has a time limit of its own, outside.
         let ends = machine.stop_asked.is_some();
-        let counts = away && holds && machine.follows && !ends;
+        let counts = holds && machine.follows && !ends;
         let log = if counts { live_bytes(&machine.disk.peek(WAL).unwrap_or_default()) } else { 0 };
         if log <= self.settings.operator.wal_bytes_max {
             machine.long_log_since = None;
@@ -195,19 +199,36 @@ impl World<'_> {
         if self.machines[number].exclusive {
             return Ok(());
         }
-        let image = self.machines[number].observe()?;
-        self.found(number, &image);
+        let last = self.states.get(&number).and_then(States::last);
+        match self.machines[number].look()? {
+            Look::AsBefore(measure) if measure.bytes == 0 || last == Some(measure.content) => {
+                self.measured(number, measure);
+            }
+            Look::AsBefore(_) => {
+                let image = self.machines[number].observe()?;
+                self.found(number, &image);
+            }
+            Look::New(measure, image) => self.found_new(number, measure, &image),
+        }
         Ok(())
     }
 
     /// What a machine's database is now. One that is missing is no state.
     pub(super) fn found(&mut self, number: usize, image: &[u8]) {
-        if image.len() < self.image_bytes {
+        self.found_new(number, Measure { content: digest(image), bytes: image.len() }, image);
+    }
+
+    fn measured(&mut self, number: usize, measure: Measure) {
+        if measure.bytes < self.image_bytes {
             self.coverage.reached(Reached::Shrank);
         }
-        self.image_bytes = image.len();
-        let content = digest(image);
-        self.trace.record("image", "", &[("machine", number as u64)], &content.0);
+        self.image_bytes = measure.bytes;
+        self.trace.record("image", "", &[("machine", number as u64)], &measure.content.0);
+    }
+
+    fn found_new(&mut self, number: usize, measure: Measure, image: &[u8]) {
+        self.measured(number, measure);
+        let content = measure.content;
         if image.is_empty() {
             return;
         }
