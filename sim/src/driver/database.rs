@@ -84,7 +84,7 @@ impl Database {
     /// The application did something: what is the database now?
     pub(super) fn observe(&mut self) -> Checked {
         let image = image::observe(&self.observer, &self.path)?;
-        self.states.entry(WRITER).or_default().now(digest(&image), &image);
+        self.states.entry(WRITER).or_default().now(digest(&image), image);
         Ok(())
     }
 

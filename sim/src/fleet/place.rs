@@ -6,6 +6,7 @@ use super::mischief::{Paper, Refusal};
 use super::page::Version;
 use super::state::SavedState;
 use super::world::Undo;
+use crate::oracle::image::Image as Observed;
 use crate::oracle::manifest::Claimed;
 use crate::oracle::ownership::{Ownership, Writer};
 use crate::oracle::states::States;
@@ -146,7 +147,7 @@ impl PlaceModel {
     pub fn committed(&mut self, machine: usize) {
         let database = self.copies[machine].database.as_ref();
         if let Some(image) = database.and_then(Database::image) {
-            self.states[machine].now(image.digest(), &[]);
+            self.states[machine].now(image.digest(), Observed::Copied(Vec::new()));
         }
     }
 

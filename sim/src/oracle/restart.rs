@@ -36,7 +36,7 @@ pub fn healed<'a>(
     reason: HealReason,
     (pages, of): (u32, u32),
     store: &[u8],
-    states: impl Iterator<Item = &'a Vec<u8>>,
+    states: impl Iterator<Item = &'a [u8]>,
 ) -> Result<(), Violation> {
     match reason {
         // What these cost is an image.

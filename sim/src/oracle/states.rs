@@ -1,16 +1,17 @@
 //! The states that one application's database went through, in order.
 
+use super::image::Image;
 use engine::store::Sha256;
 use std::collections::VecDeque;
 
 /// Every state that was ever committed, or found after a recovery.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct States {
     seen: Vec<Sha256>,
     /// Nothing older may be announced for a slot that follows: a history never goes back.
     floor: usize,
     /// The newest states themselves, to say what differs from them.
-    recent: VecDeque<Vec<u8>>,
+    recent: VecDeque<Image>,
 }
 
 const RECENT_MAX: usize = 8;
@@ -18,10 +19,10 @@ const RECENT_MAX: usize = 8;
 impl States {
     /// Adds the state that the database is in now, if it is another than the last. After a recovery that lost
     /// commits, this is a new state although its content is old: what follows builds on it.
-    pub fn now(&mut self, state: Sha256, image: &[u8]) {
+    pub fn now(&mut self, state: Sha256, image: Image) {
         if self.seen.last() != Some(&state) {
             self.seen.push(state);
-            self.recent.push_back(image.to_vec());
+            self.recent.push_back(image);
             while self.recent.len() > RECENT_MAX {
                 self.recent.pop_front();
             }
@@ -30,7 +31,7 @@ impl States {
 
     /// Where an image that is none of the states differs from the newest ones: pages, newest state first.
     pub fn differences(&self, image: &[u8], page_bytes: usize) -> String {
-        let differs = |state: &Vec<u8>| -> Vec<usize> {
+        let differs = |state: &Image| -> Vec<usize> {
             let pages = image.len().max(state.len()) / page_bytes;
             let page = |of: &[u8], n: usize| of.get(n * page_bytes..(n + 1) * page_bytes).map(<[u8]>::to_vec);
             (0..pages).filter(|n| page(image, *n) != page(state, *n)).map(|n| n + 1).collect()
@@ -39,15 +40,15 @@ impl States {
     }
 
     /// The newest states themselves, oldest first, if they are all since there were `count` of them.
-    pub fn all_since(&self, count: usize) -> Option<impl Iterator<Item = &Vec<u8>>> {
+    pub fn all_since(&self, count: usize) -> Option<impl Iterator<Item = &[u8]>> {
         let first = count.saturating_sub(1);
         let held = self.seen.len() - self.recent.len();
-        (held <= first).then(|| self.recent.iter().skip(first - held))
+        (held <= first).then(|| self.recent.iter().skip(first - held).map(|image| &**image))
     }
 
     /// The current state itself.
-    pub fn last_image(&self) -> Option<&Vec<u8>> {
-        self.recent.back()
+    pub fn last_image(&self) -> Option<&[u8]> {
+        self.recent.back().map(|image| &**image)
     }
 
     /// Whether this was the state at some time since there were `count` of them.

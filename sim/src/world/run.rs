@@ -7,7 +7,7 @@ use super::machine::{Look, Machine, Measure};
 use super::meanwhile::{self, Acted};
 use crate::coverage::{Coverage, Reached};
 use crate::frame;
-use crate::oracle::image::{digest, integrity};
+use crate::oracle::image::{Image, digest, integrity};
 use crate::oracle::manifest::Claimed;
 use crate::oracle::mirror::Mirror;
 use crate::oracle::reachable::Reachable;

@@ -206,16 +206,16 @@ impl World<'_> {
             }
             Look::AsBefore(_) => {
                 let image = self.machines[number].observe()?;
-                self.found(number, &image);
+                self.found(number, image);
             }
-            Look::New(measure, image) => self.found_new(number, measure, &image),
+            Look::New(measure, image) => self.found_new(number, measure, image),
         }
         Ok(())
     }
 
     /// What a machine's database is now. One that is missing is no state.
-    pub(super) fn found(&mut self, number: usize, image: &[u8]) {
-        self.found_new(number, Measure { content: digest(image), bytes: image.len() }, image);
+    pub(super) fn found(&mut self, number: usize, image: Image) {
+        self.found_new(number, Measure { content: digest(&image), bytes: image.len() }, image);
     }
 
     fn measured(&mut self, number: usize, measure: Measure) {
@@ -226,7 +226,7 @@ impl World<'_> {
         self.trace.record("image", "", &[("machine", number as u64)], &measure.content.0);
     }
 
-    fn found_new(&mut self, number: usize, measure: Measure, image: &[u8]) {
+    fn found_new(&mut self, number: usize, measure: Measure, image: Image) {
         self.measured(number, measure);
         let content = measure.content;
         if image.is_empty() {
@@ -237,7 +237,7 @@ impl World<'_> {
         states.now(content, image);
         let is_new = states.len() > before && before.is_multiple_of(KEPT_EVERY);
         if number == 0 && self.settings.operator.replaces && is_new {
-            self.kept.push(image.to_vec());
+            self.kept.extend(states.last_image().map(<[u8]>::to_vec));
             if self.kept.len() > KEPT_MAX {
                 self.kept.remove(0);
             }

@@ -25,7 +25,7 @@ impl World<'_> {
             application.close();
         }
         self.observe(0)?;
-        let before = self.states[&0].last_image().cloned().unwrap_or_default();
+        let before = self.states[&0].last_image().map(<[u8]>::to_vec).unwrap_or_default();
         let operator = Operator::at(&self.machines[0].disk);
         let disk = self.machines[0].disk.clone();
         let inode = || disk.peek_stat(DATABASE).map(|stat| stat.inode);
@@ -42,7 +42,7 @@ impl World<'_> {
         machine.ended_complete = false;
         machine.attempts = 0;
         machine.application_at = Some(self.clock.mono().after(Duration::from_millis(away_ms)));
-        self.found(0, &found);
+        self.found(0, found);
         self.hint(0);
         self.heed(0)
     }

@@ -127,7 +127,7 @@ impl World<'_> {
         }
         self.machines.push(second);
         self.drift(1);
-        self.states.entry(1).or_default().now(digest(&copy), &copy);
+        self.states.entry(1).or_default().now(digest(&copy), copy);
         self.machines[1].start_application(self.settings)?;
         self.observe(1)?;
         self.start_daemon(1)
@@ -200,7 +200,7 @@ impl World<'_> {
         };
         // Killed before it could say so, it may have entered WAL mode.
         if states.last_image().is_some_and(|last| only_entered_wal(last, &image)) {
-            states.now(digest(&image), &image);
+            states.now(digest(&image), image);
             return Ok(());
         }
         Err(Violation::new(19, "the application's database changed although no application wrote"))
