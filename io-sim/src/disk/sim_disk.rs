@@ -71,12 +71,20 @@ impl SimDisk {
         self.0.lock().reuse_inodes = reuse;
     }
 
-    /// Lets `observe` look at the disk, also through SQLite, while no fault strikes and no time passes; its
-    /// operations do not count towards a power cut or a kill.
-    pub fn calm<T>(&self, observe: impl FnOnce() -> T) -> T {
+    /// Lets `work` go on, also through SQLite, while no fault strikes and no time passes; its operations do not count
+    /// towards a power cut or a kill.
+    pub fn calm<T>(&self, work: impl FnOnce() -> T) -> T {
         let before = std::mem::replace(&mut self.0.lock().calm, true);
         let _restore = Calm { disk: self, before };
-        observe()
+        work()
+    }
+
+    /// Lets an oracle look, in the same calm; the trace is of what happens without it.
+    pub fn unseen<T>(&self, look: impl FnOnce() -> T) -> T {
+        let trace = self.0.lock().trace.clone();
+        let before = trace.set_unseen(true);
+        let _restore = Unseen { trace, before };
+        self.calm(look)
     }
 
     /// Cuts the power at the nth operation from now, which fails like everything after it; 0 is now.
@@ -349,7 +357,19 @@ impl SimDisk {
     }
 }
 
-/// Ends the calm, also when the observer panics.
+/// Goes on with the trace, also when the oracle panics.
+struct Unseen {
+    trace: Trace,
+    before: bool,
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        self.trace.set_unseen(self.before);
+    }
+}
+
+/// Ends the calm, also when what goes on in it panics.
 struct Calm<'a> {
     disk: &'a SimDisk,
     before: bool,

@@ -173,6 +173,22 @@ fn faults_strike_the_process_they_are_for() {
 }
 
 #[test]
+fn what_an_oracle_looks_at_is_no_event() {
+    let clock = SimClock::new();
+    let trace = Trace::new(&clock);
+    let disk = SimDisk::new(1, 3, &clock, &trace);
+    let pid = disk.start_process();
+    let file = durable_file(&disk, pid, "/a", b"x");
+    let (events, hash) = (trace.events(), trace.hash());
+    let mut buffer = [0; 1];
+    disk.unseen(|| disk.unseen(|| ()));
+    assert_eq!(disk.unseen(|| file.read_at(0, &mut buffer)), Ok(1));
+    assert_eq!((trace.events(), trace.hash()), (events, hash));
+    file.read_at(0, &mut buffer).unwrap();
+    assert_eq!(trace.events(), events + 1);
+}
+
+#[test]
 fn a_full_disk_refuses_growth_only() {
     let (disk, pid) = disk();
     let file = durable_file(&disk, pid, "/a", &[1; 1000]);

@@ -20,6 +20,8 @@ struct State {
     /// Records that were not hashed yet: SHA-256 is fast on long inputs, and most records are short.
     buffer: Vec<u8>,
     events: u64,
+    /// What happens is an oracle's doing.
+    unseen: bool,
     lines: VecDeque<String>,
     lines_max: usize,
 }
@@ -31,6 +33,7 @@ impl Trace {
             hasher: Sha256::new(),
             buffer: Vec::with_capacity(BUFFER_BYTES),
             events: 0,
+            unseen: false,
             lines: VecDeque::new(),
             lines_max: 0,
         };
@@ -41,6 +44,9 @@ impl Trace {
     pub fn record(&self, what: &'static str, subject: &str, numbers: &[(&'static str, u64)], bytes: &[u8]) {
         let at_us = self.clock.mono().as_micros();
         let mut state = self.state.lock();
+        if state.unseen {
+            return;
+        }
         state.events += 1;
         state.field(&at_us.to_le_bytes());
         state.field(what.as_bytes());
@@ -53,6 +59,11 @@ impl Trace {
         if state.lines_max > 0 {
             state.line(at_us, what, subject, numbers, bytes);
         }
+    }
+
+    /// Whether events are left out from now on; gives what was so before.
+    pub(crate) fn set_unseen(&self, unseen: bool) -> bool {
+        std::mem::replace(&mut self.state.lock().unseen, unseen)
     }
 
     /// Keeps the last `count` events as text from now on (0: none, `usize::MAX`: all).

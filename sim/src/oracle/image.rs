@@ -37,7 +37,7 @@ pub fn observe(process: &Process, path: &str) -> Result<Image, Violation> {
     if process.disk().peek_stat(path).is_none_or(|file| file.size_bytes == 0) {
         return Ok(Image::Copied(Vec::new()));
     }
-    process.disk().calm(|| {
+    process.disk().unseen(|| {
         let open = || -> rusqlite::Result<Image> {
             let mut connection = process.open(path)?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
