@@ -3,7 +3,10 @@
 
 use crate::outcome::Violation;
 use crate::world::Asked;
+use engine::key::Place;
 use engine::replicate::HealReason;
+use io_sim::s3::SimS3;
+use std::time::Duration;
 
 /// What the start of a life may cost, when the store held the database's state before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,12 @@ impl Promise {
         }
         Ok(())
     }
+}
+
+/// How long a start may take to list a place, where a store shows few keys at once: page by page, one after the other.
+pub fn listing(store: &SimS3, place: &Place, keys_max: usize, latency_us_max: u64) -> Duration {
+    let pages = store.peek_below(&place.prefix()).len() / keys_max;
+    Duration::from_micros(2 * latency_us_max) * u32::try_from(pages).expect("thousands")
 }
 
 /// Pages went up because a comparison said so. `store` is the state of the head, `states` are those that the database

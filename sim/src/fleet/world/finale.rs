@@ -4,7 +4,7 @@ use super::*;
 use crate::fleet::mischief::Damage;
 use crate::fleet::sound;
 use crate::oracle::idle;
-use crate::oracle::restart::Promise;
+use crate::oracle::restart::{self, Promise};
 use crate::oracle::restore::Snapshot;
 use crate::world::Asked;
 use engine::restore::Target;
@@ -166,7 +166,7 @@ impl World<'_> {
             } else {
                 self.stop_daemon(0, Duration::from_millis(100))?;
             }
-            self.pass(Duration::from_secs(3))?;
+            self.pass(Duration::from_secs(3) + self.longest_listing())?;
             let promise = if kill { Promise::OnePage } else { Promise::Nothing };
             for place in 0..self.places.len() {
                 if self.owner(place) != 0 {
@@ -188,6 +188,12 @@ impl World<'_> {
         Ok(())
     }
 
+    fn longest_listing(&self) -> Duration {
+        let (keys_max, latency) = (self.settings.list_keys_max, self.settings.faults.network.latency_us_max);
+        let of = |place: &PlaceModel| restart::listing(&self.store, &place.place, keys_max, latency);
+        self.places.iter().map(of).max().unwrap_or_default()
+    }
+
     /// Property 32 after a restore: what its record proves is neither downloaded nor sent again, also when nothing else is
     /// known of the pages and something was committed since.
     fn restored_restart(&mut self) -> Checked {
@@ -207,7 +213,8 @@ impl World<'_> {
             }
         }
         self.start_daemon(0)?;
-        self.pass(self.settings.max_interval.max(self.settings.min_interval) + SLACK)?;
+        let interval = self.settings.max_interval.max(self.settings.min_interval);
+        self.pass(interval + SLACK + self.longest_listing())?;
         for place in restored {
             let seat = self.places[place].copies[0].seat.filter(|_| self.follows_quietly(place, 0));
             let Some(seat) = seat.filter(|_| self.places[place].is_stored(0)) else {

@@ -3,7 +3,7 @@
 use super::operate::live_bytes;
 use super::*;
 use crate::oracle::stall::Statement;
-use crate::oracle::{idle, points, rot};
+use crate::oracle::{idle, points, restart, rot};
 use crate::world::foreign::WAL;
 
 impl World<'_> {
@@ -102,7 +102,9 @@ impl World<'_> {
         self.end_daemon(owner, kill)?;
         self.heed(owner)?;
         // The moment may be that of a look: it is at rest some time before the three seconds are over.
-        self.pass(Duration::from_millis(2_990))?;
+        let (keys_max, latency) = (self.settings.list_keys_max, self.settings.faults.network.latency_us_max);
+        let listing = restart::listing(&self.store, &self.place, keys_max, latency);
+        self.pass(Duration::from_millis(2_990) + listing)?;
         for _ in 0..10 {
             if self.machines[owner].daemon.as_ref().is_some_and(Daemon::is_quiet) {
                 break;
