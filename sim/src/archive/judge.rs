@@ -129,7 +129,14 @@ impl Judge {
         // Also where what tells is damaged: then there has to be an error.
         let sealed =
             |next: Txid| whole.time(&self.history, next).or_else(|| self.shelf.time(&self.history, next));
-        points.range(txid + 1..).copied().find(|next| sealed(*next).is_some_and(|sealed| sealed <= time))
+        // Who was swapped for another one of the same state tells its time, and nobody can tell.
+        let is_told_later = |next: Txid| {
+            let mut told =
+                whole.telling(&self.history, next).into_iter().filter_map(|item| item.time_of_another);
+            told.any(|told| told > time)
+        };
+        let is_until = |next: &Txid| sealed(*next).is_some_and(|sealed| sealed <= time);
+        points.range(txid + 1..).copied().find(|next| is_until(next) && !is_told_later(*next))
     }
 
     fn failed(&self, read: &Read, error: &RestoreError) -> Result<(), (u32, String)> {
