@@ -9,7 +9,7 @@ use crate::key::{ObjectInfo, ObjectKey, PlaceListing};
 use crate::mutants::{Mutant, mutated};
 use crate::types::{Level, Txid};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether what headers say against an object counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Reach<'a> {
     known: &'a Knowledge,
     faults: Faults,
     unclaimed_first_image: bool,
+    /// Damaged objects that are taken for full images.
+    presumed_images: BTreeSet<ObjectKey>,
     /// Per object, the best way that ends with it; `None` when nothing leads to it.
     hops: Vec<Option<Hop>>,
     /// Per TXID, the objects that end there.
@@ -49,12 +51,29 @@ type Rank = (Txid, Level, Reverse<usize>, Level, Txid, Txid);
 
 impl<'a> Reach<'a> {
     pub(super) fn new(listing: &'a PlaceListing, known: &'a Knowledge, faults: Faults) -> Reach<'a> {
+        Reach::from_bases(listing, known, faults, BTreeSet::new())
+    }
+
+    /// Ignores faults, and takes for a full image what is too damaged to tell. `None` where nothing is.
+    pub(super) fn presuming(&self, listing: &'a PlaceListing) -> Option<Reach<'a>> {
+        let presumed: BTreeSet<ObjectKey> = self.untold_bases().collect();
+        let is_any = !presumed.is_empty();
+        is_any.then(|| Reach::from_bases(listing, self.known, Faults::Ignore, presumed))
+    }
+
+    fn from_bases(
+        listing: &'a PlaceListing,
+        known: &'a Knowledge,
+        faults: Faults,
+        presumed_images: BTreeSet<ObjectKey>,
+    ) -> Reach<'a> {
         let objects = listing.objects();
         let mut reach = Reach {
             objects,
             known,
             faults,
             unclaimed_first_image: is_first_image_unclaimed(listing, known),
+            presumed_images,
             hops: vec![None; objects.len()],
             all_ends: BTreeMap::new(),
             ends: BTreeMap::new(),
@@ -135,6 +154,24 @@ impl<'a> Reach<'a> {
             .filter(|key| !self.covers((*key).max()))
     }
 
+    /// Level-0 objects that would have been asked whether they hold a whole database, and are damaged. What contains them
+    /// counts only where it goes on from TXID 1: where it goes on from an image behind the same gap, both would have been one.
+    fn untold_bases(&self) -> impl Iterator<Item = ObjectKey> {
+        let unreached =
+            self.objects.iter().zip(&self.hops).filter(|(_, hop)| hop.is_none()).map(|(o, _)| o.key);
+        unreached
+            .filter(|key| key.level() == Level::L0 && self.known.damage(*key).is_some())
+            .filter(|key| self.known.full_image(*key).is_none())
+            .filter(|key| !self.is_inside_what_starts_at_one(*key))
+    }
+
+    fn is_inside_what_starts_at_one(&self, key: ObjectKey) -> bool {
+        let reached = self.objects.iter().zip(&self.hops).filter_map(|(object, hop)| Some((object, (*hop)?)));
+        reached
+            .filter(|(object, _)| object.key.range().contains(key.max()))
+            .any(|(_, hop)| self.objects[hop.base].key.starts_at_one())
+    }
+
     /// What headers say against an object by itself.
     pub(super) fn is_faulty(&self, key: ObjectKey) -> bool {
         self.known.damage(key).is_some() || self.is_unclaimed(key)
@@ -146,7 +183,7 @@ impl<'a> Reach<'a> {
     }
 
     fn is_base(&self, key: ObjectKey) -> bool {
-        key.starts_at_one() || self.known.full_image(key) == Some(true)
+        key.starts_at_one() || self.known.full_image(key) == Some(true) || self.presumed_images.contains(&key)
     }
 
     fn best_hop(&self, object: usize) -> Option<Hop> {

@@ -57,7 +57,12 @@ impl Finder<'_, '_> {
             return Err(PlanError::BeyondNewest { wanted, nearest: self.nearest(txid) });
         }
         match self.settled.reach.narrowest_around(txid) {
-            Some(inside) => Err(PlanError::Compacted { wanted, inside, nearest: self.nearest(txid) }),
+            Some(inside) => {
+                let presuming = self.lenient().presuming(self.listing);
+                let fault = presuming.and_then(|presuming| self.fault_along(&presuming, txid, wanted));
+                let nearest = self.nearest(txid);
+                Err(fault.unwrap_or(PlanError::Compacted { wanted, inside, nearest }))
+            }
             None => Err(self.gap(wanted, txid)),
         }
     }
@@ -85,14 +90,20 @@ impl Finder<'_, '_> {
         if let Some(error) = self.untold_after(count, time, wanted) {
             return Err(error);
         }
-        let lenient = Reach::new(self.listing, self.known, Faults::Ignore);
+        let lenient = self.lenient();
         if let Some(outcome) = self.spoiled_after(&lenient, point, time, wanted) {
             return outcome;
         }
         // What lies between two ends that are there was let go; what nothing contains was lost, and its time
         // with it.
         let next = point.txid + 1;
-        if lenient.covers(next) { Ok(Ok(point.txid)) } else { Err(self.gap(wanted, next)) }
+        if !lenient.covers(next) {
+            return Err(self.gap(wanted, next));
+        }
+        // Unless it began anew in between, and nobody can tell any more: then there was a point.
+        let presuming = lenient.presuming(self.listing);
+        let spoiled = presuming.and_then(|reach| self.spoiled_after(&reach, point, time, wanted));
+        spoiled.unwrap_or(Ok(Ok(point.txid)))
     }
 
     /// How many points are not younger than `time`; points are in TXID order, and so are their times, but for those that
@@ -176,13 +187,17 @@ impl Finder<'_, '_> {
         match (known, untold, indexed) {
             (None, Some(key), _) => Some(Ok(Err(headers(key)))),
             (Some(sealed), ..) | (None, None, Some(sealed)) if sealed > time => None,
-            _ => self.fault_on_the_way_to(next, wanted).map(Err),
+            _ => self.fault_along(lenient, next, wanted).map(Err),
         }
     }
 
     /// If only faults keep `txid` from being reached: the first of them on the best way.
     fn fault_on_the_way_to(&self, txid: Txid, wanted: Wanted) -> Option<PlanError> {
-        let path = Reach::new(self.listing, self.known, Faults::Ignore).path(txid)?;
+        self.fault_along(&self.lenient(), txid, wanted)
+    }
+
+    fn fault_along(&self, lenient: &Reach<'_>, txid: Txid, wanted: Wanted) -> Option<PlanError> {
+        let path = lenient.path(txid)?;
         let nearest = self.nearest(txid);
         let reach = &self.settled.reach;
         let mut left: Option<ObjectKey> = None;
@@ -203,6 +218,10 @@ impl Finder<'_, '_> {
             left = Some(right);
         }
         None
+    }
+
+    fn lenient(&self) -> Reach<'_> {
+        Reach::new(self.listing, self.known, Faults::Ignore)
     }
 
     /// The error for a state that is lost: names the TXIDs that nothing reachable contains, up to the next

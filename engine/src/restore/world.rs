@@ -100,7 +100,9 @@ impl World {
             for key in needs.page_indexes {
                 assert!(known.full_image(key).is_none() && known.damage(key).is_none(), "{key} asked twice");
                 self.answer_header(known, key);
-                known.learn_full_image(key, self.full_images.contains(&key));
+                if !self.damaged.contains(&key) {
+                    known.learn_full_image(key, self.full_images.contains(&key));
+                }
                 asked += 1;
             }
         }

@@ -84,9 +84,11 @@ impl Judge {
         let mut times = told_by
             .filter(|(key, _)| key.range().max() == txid)
             .map(|(_, item)| item.time_of_another.unwrap_or(item.time));
+        // What the index speaks against tells nothing where it was read whole, and what else ends there tells the time.
+        let is_told_by = |shelf: &Shelf| shelf.time(&self.history, txid) == Some(restored.time);
         let is_time = match is_damaged || read.changed || self.shelf.has_page_sizes() {
             true => times.any(|time| time == restored.time),
-            false => self.shelf.time(&self.history, txid) == Some(restored.time),
+            false => is_told_by(&self.shelf) || is_told_by(&self.without_maligned(|_, _| true).shelf),
         };
         if self.tells_times() && !is_time {
             return Err((21, format!("{} is not the time of {txid}", restored.time)));
@@ -127,7 +129,14 @@ impl Judge {
         // Also where what tells is damaged: then there has to be an error.
         let sealed =
             |next: Txid| whole.time(&self.history, next).or_else(|| self.shelf.time(&self.history, next));
-        points.range(txid + 1..).copied().find(|next| sealed(*next).is_some_and(|sealed| sealed <= time))
+        // Who was swapped for another one of the same state tells its time, and nobody can tell.
+        let is_told_later = |next: Txid| {
+            let mut told =
+                whole.telling(&self.history, next).into_iter().filter_map(|item| item.time_of_another);
+            told.any(|told| told > time)
+        };
+        let is_until = |next: &Txid| sealed(*next).is_some_and(|sealed| sealed <= time);
+        points.range(txid + 1..).copied().find(|next| is_until(next) && !is_told_later(*next))
     }
 
     fn failed(&self, read: &Read, error: &RestoreError) -> Result<(), (u32, String)> {
@@ -152,18 +161,18 @@ impl Judge {
                         unexplained("two sound objects are said not to belong together")
                     }
                     _ if read.changed => Ok(()),
-                    _ => self.without_maligned().refused(read.target, error),
+                    _ => self.without_maligned(|_, _| true).refused(read.target, error),
                 }
             }
             _ => unexplained("nothing explains this"),
         }
     }
 
-    /// As one sees it who believes the index.
-    fn without_maligned(&self) -> Judge {
+    /// As one sees it who believes the index of what he has read whole.
+    fn without_maligned(&self, is_read: impl Fn(&ObjectKey, &Item) -> bool) -> Judge {
         let mut shelf = self.shelf.clone();
         let maligned = shelf.items.iter_mut().filter(|(key, _)| self.maligned.contains(key));
-        maligned.for_each(|(_, item)| item.is_damaged = true);
+        maligned.filter(|(key, item)| is_read(key, item)).for_each(|(_, item)| item.is_damaged = true);
         Judge { history: self.history.clone(), shelf, maligned: BTreeSet::new(), ..*self }
     }
 
@@ -234,12 +243,19 @@ impl Judge {
             Err(error) => return wrong(format!("{error}")),
         };
         let found: BTreeSet<Txid> = points.iter().map(|point| point.txid).collect();
-        let sound = self.shelf.points(&self.history);
+        // A digest of the index that is wrong keeps a sound object from being used, where the listing needs its header and
+        // reads all of it for that: of any object, or of the first image alone (no index names level 0).
+        let is_read = |key: &ObjectKey, item: &Item| {
+            item.bytes.len() as u64 <= READ_FOR_HEADER_BYTES_MAX
+                && (listed.checked || *key == ObjectKey::snapshot(Txid::ONE))
+        };
+        let shelf = self.without_maligned(is_read).shelf;
+        let sound = shelf.points(&self.history);
         let is_damaged = self.shelf.is_damaged();
         // Links count as sound until headers contradict them, and objects until somebody reads them.
         let is_right = match listed.checked && !is_damaged {
             true => found == sound,
-            false => found.is_superset(&self.shelf.certain_points(&self.history)),
+            false => found.is_superset(&shelf.certain_points(&self.history)),
         };
         if !is_right {
             return wrong(format!("{sound:?}, and were listed as {found:?}"));
@@ -254,11 +270,11 @@ impl Judge {
             (listed.checked || is_index_right)
                 && point.time.is_some()
                 && sound.contains(&point.txid)
-                && point.time != self.shelf.time(&self.history, point.txid)
+                && point.time != shelf.time(&self.history, point.txid)
         };
         match points.iter().find(is_late) {
             Some(point) if !is_damaged => {
-                wrong(format!("{point:?} was sealed at {:?}", self.shelf.time(&self.history, point.txid)))
+                wrong(format!("{point:?} was sealed at {:?}", shelf.time(&self.history, point.txid)))
             }
             _ => Ok(()),
         }

@@ -161,13 +161,20 @@ impl Shelf {
         }
     }
 
-    /// When a point was sealed, as the objects tell it that lead to it: a snapshot of another tool says when it was taken, so
-    /// others are believed before it.
+    /// When a point was sealed, as the objects tell it that lead to it.
     pub fn time(&self, history: &History, txid: Txid) -> Option<Timestamp> {
-        let ending: Vec<_> =
+        self.telling(history, txid).first().map(|item| item.time)
+    }
+
+    /// The objects that tell when a point was sealed: a snapshot of another tool says when it was taken, so others are believed
+    /// before it.
+    pub fn telling(&self, history: &History, txid: Txid) -> Vec<&Item> {
+        let mut ending: Vec<_> =
             self.usable(history).into_iter().filter(|key| key.range().max() == txid).collect();
-        let other = ending.iter().find(|key| key.level() != Level::SNAPSHOT);
-        other.or(ending.first()).map(|key| self.items[key].time)
+        if ending.iter().any(|key| key.level() != Level::SNAPSHOT) {
+            ending.retain(|key| key.level() != Level::SNAPSHOT);
+        }
+        ending.iter().map(|key| &self.items[key]).collect()
     }
 
     /// Whether there are states of several page sizes: objects that join by name do not join then.

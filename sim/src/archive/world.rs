@@ -102,7 +102,12 @@ impl<'a> World<'a> {
         for (number, deed) in steps.iter().enumerate() {
             self.trace.record("deed", &format!("{deed:?}"), &[], &[]);
             self.let_pass();
-            if number == 1 || number == 0 && !matches!(deed, Deed::Use { .. }) {
+            // Before the first deed, but after who does it was said. A shorter plan may have lost the saying.
+            let begins = match steps[0] {
+                Deed::Use { .. } => number == 1,
+                _ => number == 0,
+            };
+            if begins {
                 self.begin()?;
                 self.let_pass();
             }

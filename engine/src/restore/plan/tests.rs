@@ -250,6 +250,33 @@ fn no_earlier_state_is_given_where_damage_hides_when_the_next_was_sealed() {
 }
 
 #[test]
+fn no_earlier_state_is_given_where_a_damaged_slot_may_have_begun_anew() {
+    let (image, slot) = (key(0, 5, 5), key(0, 7, 7));
+    let mut world = World::of(&[image, slot, key(0, 8, 8), key(1, 4, 10)]);
+    world.full_images.extend([image, slot]);
+    let found = |world: &World, ms| world.plan(at(ms)).map(|plan| plan.txid().into_inner());
+    let whole = [50, 69, 70, 80, 99, 100].map(|ms| found(&world, ms).unwrap());
+    assert_eq!(whole, [5, 5, 7, 8, 8, 10]);
+    world.damaged.insert(slot);
+    for target in [at(69), at(70), at(80), at(99), Target::Txid(txid(7)), Target::Txid(txid(8))] {
+        let error = world.plan(target).unwrap_err();
+        assert!(matches!(error, PlanError::Damaged { object, .. } if object == slot), "{target:?}: {error}");
+    }
+    assert_eq!([50, 100].map(|ms| found(&world, ms).unwrap()), [5, 10]);
+    assert!(matches!(world.plan(Target::Txid(txid(6))), Err(PlanError::Compacted { .. })));
+}
+
+#[test]
+fn damaged_slot_inside_what_starts_at_one_hides_nothing() {
+    let slot = key(0, 7, 7);
+    let mut world = World::of(&[key(9, 1, 3), slot, key(0, 8, 8), key(1, 4, 10)]);
+    world.damaged.insert(slot);
+    let plan = |target| world.drive(&mut world.all_headers(), |l, k| super::plan(l, k, target)).0;
+    assert_eq!(plan(at(80)).unwrap().txid(), txid(3));
+    assert!(matches!(plan(Target::Txid(txid(7))), Err(PlanError::Compacted { .. })));
+}
+
+#[test]
 fn times_of_an_index_are_hints_and_headers_decide() {
     let keys = [key(9, 1, 2), key(1, 3, 4), key(1, 5, 6)];
     let world = World::of(&keys);
