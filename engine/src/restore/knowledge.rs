@@ -3,7 +3,7 @@
 use crate::key::{ObjectKey, PlaceListing};
 use crate::ltx::Header;
 use crate::manifest::Manifest;
-use crate::types::{Checksum, LockByte, PageSize, Pgno, Timestamp};
+use crate::types::{Checksum, Level, LockByte, PageSize, Pgno, Timestamp};
 use std::collections::BTreeMap;
 
 /// What planning needs from an object's header. Whoever reads a header checks that it carries the TXIDs of
@@ -106,9 +106,10 @@ impl Knowledge {
         self.full_images.get(&key).copied()
     }
 
-    /// How many page indexes turned out to be no full image.
+    /// How many slots turned out to be no full image, or too damaged to tell.
     pub(super) fn page_indexes_in_vain(&self) -> usize {
-        self.full_images.values().filter(|full| !**full).count()
+        let damaged = self.damaged.keys().filter(|key| key.level() == Level::L0).count();
+        damaged + self.full_images.values().filter(|full| !**full).count()
     }
 }
 

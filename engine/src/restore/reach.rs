@@ -34,8 +34,10 @@ pub(super) struct Reach<'a> {
     all_ends: BTreeMap<Txid, Vec<usize>>,
     /// The same without those that nothing leads to.
     ends: BTreeMap<Txid, Vec<usize>>,
-    /// TXIDs inside reachable objects, as disjoint ascending ranges.
-    covered: Vec<(u64, u64)>,
+    /// TXIDs inside reachable objects.
+    covered: Ranges,
+    /// TXIDs inside those whose best way begins at TXID 1.
+    rooted: Ranges,
 }
 
 /// The last step of the best way to an object.
@@ -77,7 +79,8 @@ impl<'a> Reach<'a> {
             hops: vec![None; objects.len()],
             all_ends: BTreeMap::new(),
             ends: BTreeMap::new(),
-            covered: Vec::new(),
+            covered: Ranges::default(),
+            rooted: Ranges::default(),
         };
         let mut order: Vec<usize> = (0..objects.len()).collect();
         order.sort_by_key(|&i| objects[i].key.max());
@@ -90,7 +93,8 @@ impl<'a> Reach<'a> {
                 reach.ends.entry(objects[object].key.max()).or_default().push(object);
             }
         }
-        reach.covered = reach.cover();
+        reach.covered = reach.cover(|_| true);
+        reach.rooted = reach.cover(|hop| objects[hop.base].key.starts_at_one());
         reach
     }
 
@@ -131,9 +135,7 @@ impl<'a> Reach<'a> {
 
     /// Whether a TXID lies inside a reachable object: its own state may be gone, but nothing is missing.
     pub(super) fn covers(&self, txid: Txid) -> bool {
-        let number = txid.into_inner();
-        let after = self.covered.partition_point(|range| range.0 <= number);
-        after > 0 && number <= self.covered[after - 1].1
+        self.covered.contains(txid)
     }
 
     /// Reachable objects that contain a TXID, the narrowest first.
@@ -143,33 +145,26 @@ impl<'a> Reach<'a> {
         keys.filter(|key| key.range().contains(txid)).min_by_key(|key| (width(*key), *key))
     }
 
-    /// Level-0 objects that nothing leads to and nothing contains, and of which nobody knows whether they
-    /// hold a whole database: behind a gap one of them may start a new chain. Ascending.
+    /// Sound objects that may begin a chain. Ascending.
     pub(super) fn possible_bases(&self) -> impl Iterator<Item = ObjectKey> {
+        self.unread_slots().filter(|key| self.known.damage(*key).is_none())
+    }
+
+    /// Damaged ones: nobody can tell any more.
+    fn untold_bases(&self) -> impl Iterator<Item = ObjectKey> {
+        self.unread_slots().filter(|key| self.known.damage(*key).is_some())
+    }
+
+    /// Level-0 objects that nothing leads to, and of which nobody knows whether they hold a whole database: behind a gap
+    /// one of them may begin a new chain. Not what a chain from TXID 1 contains; but what one contains that begins behind
+    /// the same gap, for which of them is asked first is chance.
+    fn unread_slots(&self) -> impl Iterator<Item = ObjectKey> {
         let unreached =
             self.objects.iter().zip(&self.hops).filter(|(_, hop)| hop.is_none()).map(|(o, _)| o.key);
         unreached
             .filter(|key| key.level() == Level::L0 && !key.starts_at_one())
-            .filter(|key| self.known.damage(*key).is_none() && self.known.full_image(*key).is_none())
-            .filter(|key| !self.covers((*key).max()))
-    }
-
-    /// Level-0 objects that would have been asked whether they hold a whole database, and are damaged. What contains them
-    /// counts only where it goes on from TXID 1: where it goes on from an image behind the same gap, both would have been one.
-    fn untold_bases(&self) -> impl Iterator<Item = ObjectKey> {
-        let unreached =
-            self.objects.iter().zip(&self.hops).filter(|(_, hop)| hop.is_none()).map(|(o, _)| o.key);
-        unreached
-            .filter(|key| key.level() == Level::L0 && self.known.damage(*key).is_some())
             .filter(|key| self.known.full_image(*key).is_none())
-            .filter(|key| !self.is_inside_what_starts_at_one(*key))
-    }
-
-    fn is_inside_what_starts_at_one(&self, key: ObjectKey) -> bool {
-        let reached = self.objects.iter().zip(&self.hops).filter_map(|(object, hop)| Some((object, (*hop)?)));
-        reached
-            .filter(|(object, _)| object.key.range().contains(key.max()))
-            .any(|(_, hop)| self.objects[hop.base].key.starts_at_one())
+            .filter(|key| !self.rooted.contains((*key).max()))
     }
 
     /// What headers say against an object by itself.
@@ -248,10 +243,19 @@ impl<'a> Reach<'a> {
         (base.max(), base.level(), Reverse(hop.objects_count), key.level(), key.max(), key.min())
     }
 
-    fn cover(&self) -> Vec<(u64, u64)> {
-        let reached = self.objects.iter().zip(&self.hops).filter(|(_, hop)| hop.is_some());
-        let mut ranges: Vec<(u64, u64)> =
-            reached.map(|(o, _)| (o.key.min().into_inner(), o.key.max().into_inner())).collect();
+    fn cover(&self, counts: impl Fn(Hop) -> bool) -> Ranges {
+        let reached = self.objects.iter().zip(&self.hops).filter(|(_, hop)| hop.is_some_and(&counts));
+        reached.map(|(o, _)| (o.key.min().into_inner(), o.key.max().into_inner())).collect()
+    }
+}
+
+/// Disjoint ascending ranges of TXIDs.
+#[derive(Default)]
+struct Ranges(Vec<(u64, u64)>);
+
+impl FromIterator<(u64, u64)> for Ranges {
+    fn from_iter<T: IntoIterator<Item = (u64, u64)>>(ranges: T) -> Ranges {
+        let mut ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
         ranges.sort_unstable();
         let mut merged: Vec<(u64, u64)> = Vec::new();
         for (min, max) in ranges {
@@ -260,7 +264,15 @@ impl<'a> Reach<'a> {
                 _ => merged.push((min, max)),
             }
         }
-        merged
+        Ranges(merged)
+    }
+}
+
+impl Ranges {
+    fn contains(&self, txid: Txid) -> bool {
+        let number = txid.into_inner();
+        let after = self.0.partition_point(|range| range.0 <= number);
+        after > 0 && number <= self.0[after - 1].1
     }
 }
 

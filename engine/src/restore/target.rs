@@ -100,7 +100,8 @@ impl Finder<'_, '_> {
         if !lenient.covers(next) {
             return Err(self.gap(wanted, next));
         }
-        // Unless it began anew in between, and nobody can tell any more: then there was a point.
+        // Unless it began anew in between, and nobody can tell any more: then there was a point. It was sealed too late
+        // where a slot before it was.
         let presuming = lenient.presuming(self.listing);
         let spoiled = presuming.and_then(|reach| self.spoiled_after(&reach, point, time, wanted));
         spoiled.unwrap_or(Ok(Ok(point.txid)))
@@ -181,6 +182,12 @@ impl Finder<'_, '_> {
         // Whatever ends there tells when it was sealed, whether it can be used or not.
         let known =
             lenient.ending_at(next).find_map(|key| self.known.header(key)).map(|facts| facts.timestamp);
+        let slots = self.listing.objects().iter().map(|object| object.key).filter(|k| k.level() == Level::L0);
+        let mut between = slots.filter(|key| key.range().max() > point.txid && key.range().max() < next);
+        let is_late = |key: ObjectKey| self.known.header(key).is_some_and(|facts| facts.timestamp > time);
+        if known.is_none() && between.any(is_late) {
+            return None;
+        }
         let untold = lenient.ending_at(next).find(|key| self.known.damage(*key).is_none());
         // An index is asked only about what nobody can read any more.
         let indexed = lenient.ending_at(next).find_map(|key| self.known.time(key));

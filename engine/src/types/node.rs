@@ -8,6 +8,9 @@ use std::fmt;
 pub struct NodeId(std::num::NonZeroU64);
 
 impl NodeId {
+    /// Stands in the local state for a writer that leaves no id, as Litestream does.
+    pub const UNKNOWN: NodeId = NodeId(std::num::NonZeroU64::MAX);
+
     /// `None` for zero.
     pub const fn new(id: u64) -> Option<NodeId> {
         match std::num::NonZeroU64::new(id) {

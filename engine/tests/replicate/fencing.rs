@@ -260,6 +260,29 @@ fn always_does_not_apply_against_a_later_life_of_the_one_that_fenced_us() {
 }
 
 #[test]
+fn always_does_not_apply_after_a_loss_to_who_leaves_no_id() {
+    let mut world = World::following();
+    world.hosts.get_mut(&A).unwrap().config.take_over = TakeOver::Always;
+    world.restart(|| true);
+    world.run_for(5 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    let place = world.host(A).config.place.clone();
+    let next = txid(world.store.newest_slot(&place) + 1);
+    world.store.plant(&slot_key(&place, next.into_inner()), untagged(TxidRange::single(next)));
+    world.commit(A, &[2]);
+    world.run_for(5 * SECOND);
+    assert_eq!(world.status(A), Status::Fenced);
+    world.restart(|| true);
+    world.run_for(5 * SECOND);
+    assert_eq!(world.status(A), Status::Fenced);
+    world.hosts.get_mut(&A).unwrap().config.take_over = TakeOver::Insist;
+    world.restart(|| true);
+    world.run_for(10 * SECOND);
+    assert_eq!(world.status(A), Status::Following);
+    world.assert_store_equals_database(A);
+}
+
+#[test]
 fn two_writers_that_may_always_take_over_do_not_fight() {
     for take_over in [TakeOver::IfIdentical, TakeOver::Always, TakeOver::Insist] {
         let mut world = World::empty();

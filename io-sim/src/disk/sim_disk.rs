@@ -79,7 +79,8 @@ impl SimDisk {
         work()
     }
 
-    /// Lets an oracle look, in the same calm; the trace is of what happens without it.
+    /// Lets an oracle look, in the same calm. What it reads and locks is left out of the trace; what SQLite changes when it
+    /// opens a database (a journal is rolled back, a wal-index made) is not.
     pub fn unseen<T>(&self, look: impl FnOnce() -> T) -> T {
         let trace = self.0.lock().trace.clone();
         let before = trace.set_unseen(true);

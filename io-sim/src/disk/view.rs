@@ -32,7 +32,17 @@ impl SimDisk {
             index: memory.map(|memory| memory.index_words()),
         }
     }
+
+    /// Frames of its log that are committed, as its wal-index says; `None` where nobody maps that.
+    pub fn committed_frames(&self, path: &str) -> Option<u32> {
+        let machine = self.0.lock();
+        let shm = machine.directory.lookup(&format!("{path}-shm"))?;
+        machine.shm.memory_of_file(shm)?.word(MX_FRAME)
+    }
 }
+
+/// `WalIndexHdr.mxFrame`, in words of 32 bits.
+const MX_FRAME: usize = 4;
 
 fn version(machine: &Machine, path: &str) -> Option<Version> {
     let ino = machine.directory.lookup(path)?;

@@ -35,7 +35,7 @@ impl SharedMemory {
     }
 
     /// A word of the first region, in native order; `None` where nothing is mapped.
-    pub(super) fn word(&self, index: usize) -> Option<u32> {
+    pub(crate) fn word(&self, index: usize) -> Option<u32> {
         let words = self.0.0.lock().first().map(Region::copy_out)?;
         let pair = words[index / 2].to_ne_bytes();
         let (first, second) = pair.split_first_chunk::<4>()?;
@@ -53,14 +53,14 @@ impl SharedMemory {
         }
     }
 
-    /// What readers find their pages by: all words but those of the checkpoint and of the read marks.
+    /// What readers find their pages by: all words but those of read marks and locks.
     pub(crate) fn index_words(&self) -> Vec<u64> {
         let regions = self.0.0.lock();
         let mut words = Vec::with_capacity(regions.len() * REGION_WORDS);
         for region in regions.iter() {
             words.extend_from_slice(&*region.copy_out());
         }
-        if let Some(marks) = words.get_mut(CHECKPOINT_WORDS) {
+        if let Some(marks) = words.get_mut(MARKS_AND_LOCKS) {
             marks.fill(0);
         }
         words
@@ -127,5 +127,6 @@ impl Drop for Region {
 /// `WALINDEX_PGSZ`: SQLite asks for no other size on systems whose pages are at most 32 KiB.
 pub(super) const REGION_BYTES: usize = 32 * 1024;
 const REGION_WORDS: usize = REGION_BYTES / 8;
-/// `WalCkptInfo`, behind two copies of the header (SQLite's wal.c): what is copied, read marks, locks.
-const CHECKPOINT_WORDS: std::ops::Range<usize> = 12..17;
+/// Of `WalCkptInfo`, behind two copies of the header (SQLite's wal.c), what changes when somebody reads. Before it lie how
+/// much was copied, and read mark 0, which is always 0.
+const MARKS_AND_LOCKS: std::ops::Range<usize> = 13..17;

@@ -13,6 +13,8 @@ use std::time::Duration;
 const DB: &str = "/db/app.db";
 const WAL: &str = "/db/app.db-wal";
 const SHM: &str = "/db/app.db-shm";
+/// `WalCkptInfo.nBackfill`, in words.
+const N_BACKFILL: usize = 24;
 
 /// An application and a daemon on one machine. The run is dropped last.
 struct World {
@@ -471,11 +473,36 @@ fn a_view_changes_with_whatever_a_reader_could_notice_and_with_nothing_else() {
     checkpoint(&writer, "PASSIVE");
     assert_ne!(world.disk.view(DB), after, "the pages are in another file now");
     let before = world.disk.view(DB);
+    let memory = world.disk.shared_memory(SHM).unwrap();
+    memory.set_word(N_BACKFILL, 0);
+    assert_ne!(world.disk.view(DB), before, "readers find them in the log again");
+    let before = world.disk.view(DB);
     world.disk.rot(DB);
     assert_ne!(world.disk.view(DB), before, "rot");
     let before = world.disk.view(DB);
-    world.disk.unlink(world.application.pid(), WAL).unwrap();
+    let pid = world.application.pid();
+    world.disk.unlink(pid, WAL).unwrap();
     assert_ne!(world.disk.view(DB), before, "a file that is gone");
+    let before = world.disk.view(DB);
+    world.disk.open(pid, "/db/app.db-journal", OpenMode::Create).unwrap();
+    assert_ne!(world.disk.view(DB), before, "a journal");
+    let before = world.disk.view(DB);
+    world.disk.open(pid, "/db/other", OpenMode::Create).unwrap();
+    world.disk.rename(pid, "/db/other", DB).unwrap();
+    assert_ne!(world.disk.view(DB), before, "another file under its name");
+}
+
+#[test]
+fn a_view_changes_with_a_power_cut_and_with_a_wal_index_that_is_gone() {
+    let world = world();
+    let writer = wal_database(&world.application);
+    insert(&writer, 1);
+    let before = world.disk.view(DB);
+    world.disk.unlink(world.daemon.pid(), SHM).unwrap();
+    assert_ne!(world.disk.view(DB), before, "whoever opens it now makes another wal-index");
+    let before = world.disk.view(DB);
+    world.disk.power_cycle();
+    assert_ne!(world.disk.view(DB), before, "a power cut");
 }
 
 #[test]

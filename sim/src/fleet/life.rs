@@ -49,8 +49,6 @@ pub struct Seat {
     pub following: bool,
     /// It has announced a slot, or come to follow.
     pub owned: bool,
-    /// The head that it was fenced by tells no writer: there is nobody whom it could remember.
-    pub fenced_by_nobody: bool,
     /// It has said that it ended, and whether in order.
     pub stopped: bool,
     /// An end was asked for, when the application had gone through so many states.
@@ -119,7 +117,6 @@ impl Seat {
             troubles: 0,
             following: false,
             owned: false,
-            fenced_by_nobody: false,
             stopped: false,
             stop_asked: None,
         }

@@ -91,6 +91,8 @@ pub struct PlaceModel {
     pub was_newer: bool,
     /// Slots that were compacted and deleted: what is written there comes too late.
     pub freed: BTreeSet<Txid>,
+    /// Slots whose states are no points any more.
+    let_go: BTreeSet<Txid>,
     /// The second machine's first slot is to be held back.
     pub races: bool,
     /// A manifest that comes just before the first claim, for a while.
@@ -134,6 +136,7 @@ impl PlaceModel {
             harm: Harm::default(),
             was_newer: false,
             freed: BTreeSet::new(),
+            let_go: BTreeSet::new(),
             races: false,
             paper: None,
             undo: Vec::new(),
@@ -186,7 +189,7 @@ impl PlaceModel {
         }
         self.ownership.announced(machine);
         // One that was compacted before its writer heard of it is no point any more.
-        if !self.harm.stays && !self.freed.contains(&txid) {
+        if !self.harm.stays && !self.let_go.contains(&txid) {
             self.announced.insert(txid);
         }
         Ok(())
@@ -213,6 +216,12 @@ impl PlaceModel {
         self.freed.insert(txid);
         self.mirror.was_touched(ObjectKey::slot(txid));
         self.harm.any = true;
+    }
+
+    /// Its state lies inside a compacted object from now on.
+    pub fn is_no_point(&mut self, txid: Txid) {
+        self.let_go.insert(txid);
+        self.announced.remove(&txid);
     }
 
     /// Somebody worked at it.

@@ -22,6 +22,8 @@ pub struct Watch {
     seen: VecDeque<Now>,
     /// A write of which only a read can tell whether it is there.
     unproven: Option<Now>,
+    /// The object that was written last.
+    written: String,
     pace: Pace,
     /// The object whose write failed, how often in a row, and when the last time.
     unwritten: Option<(String, u32, Instant)>,
@@ -55,6 +57,9 @@ enum Kind {
     Write(String),
     /// Of the manifest.
     Manifest,
+    /// Of an object that this life has written: where nobody looks whether a key is free it is read before it is written
+    /// again, and may be there.
+    ReadOwn,
     Other,
 }
 
@@ -115,6 +120,7 @@ impl Watch {
             }
             StoreRequest::Complete { .. } => Kind::Write(self.staged.clone()),
             StoreRequest::Get { key, .. } if key.ends_with(MANIFEST) => Kind::Manifest,
+            StoreRequest::Get { key, .. } if settings.unconditional && *key == self.written => Kind::ReadOwn,
             StoreRequest::Stage { header, key, .. } => {
                 self.staged.clone_from(key);
                 if self.follows {
@@ -131,6 +137,7 @@ impl Watch {
             return Err(Violation::new(34, message));
         }
         if let Kind::Write(key) = &kind {
+            self.written.clone_from(key);
             self.builds_on_fresh(settings, now)?;
             self.paused_enough(key, now.mono)?;
         }
@@ -158,7 +165,7 @@ impl Watch {
             (Ok(_), kind) => {
                 (self.failures, self.unwritten) = (None, None);
                 match kind {
-                    Kind::List | Kind::Write(_) => self.saw(asked.at),
+                    Kind::List | Kind::Write(_) | Kind::ReadOwn => self.saw(asked.at),
                     Kind::Manifest | Kind::Other => {
                         let got = matches!(result, Ok(StoreAnswer::Got(_)));
                         self.unproven.take_if(|_| got).into_iter().for_each(|at| self.saw(at));

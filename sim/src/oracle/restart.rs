@@ -5,6 +5,7 @@ use crate::outcome::Violation;
 use crate::world::Asked;
 use engine::key::Place;
 use engine::replicate::HealReason;
+use io_sim::faults::NetworkFaults;
 use io_sim::s3::SimS3;
 use std::time::Duration;
 
@@ -33,10 +34,12 @@ impl Promise {
     }
 }
 
-/// How long a start may take to list a place, where a store shows few keys at once: page by page, one after the other.
-pub fn listing(store: &SimS3, place: &Place, keys_max: usize, latency_us_max: u64) -> Duration {
+/// How long a start takes to list a place, where a store shows few keys at once: page by page, one after the other.
+pub fn listing(store: &SimS3, place: &Place, keys_max: usize, network: &NetworkFaults) -> Duration {
     let pages = store.peek_below(&place.prefix()).len() / keys_max;
-    Duration::from_micros(2 * latency_us_max) * u32::try_from(pages).expect("thousands")
+    // There and back.
+    let page = Duration::from_micros(network.latency_us_min + network.latency_us_max);
+    page * u32::try_from(pages).expect("thousands")
 }
 
 /// Pages went up because a comparison said so. `store` is the state of the head, `states` are those that the database

@@ -267,6 +267,33 @@ fn no_earlier_state_is_given_where_a_damaged_slot_may_have_begun_anew() {
 }
 
 #[test]
+fn slot_that_was_sealed_too_late_tells_of_damaged_ones_after_it() {
+    let slot = key(0, 8, 8);
+    let mut world = World::of(&[key(0, 5, 5), key(0, 7, 7), slot, key(1, 4, 10)]);
+    world.full_images.insert(key(0, 5, 5));
+    world.damaged.insert(slot);
+    assert_eq!(world.plan(at(65)).unwrap().txid(), txid(5));
+    let error = world.plan(at(75)).unwrap_err();
+    assert!(matches!(error, PlanError::Damaged { object, .. } if object == slot), "{error}");
+}
+
+#[test]
+fn image_behind_a_gap_is_found_however_many_slots_were_asked_before_it() {
+    let (image, other) = (key(0, 5, 5), key(0, 45, 45));
+    let mut keys: Vec<ObjectKey> = (7..=46).map(|n| key(0, n, n)).collect();
+    keys.extend([image, key(1, 4, 50)]);
+    let mut world = World::of(&keys);
+    world.full_images.extend([image, other]);
+    assert_eq!(world.plan(Target::Txid(txid(45))).unwrap().txid(), txid(45));
+    assert_eq!(world.plan(at(455)).unwrap().txid(), txid(45));
+    world.damaged.insert(other);
+    for target in [at(455), Target::Txid(txid(45))] {
+        let error = world.plan(target).unwrap_err();
+        assert!(matches!(error, PlanError::Damaged { object, .. } if object == other), "{target:?}: {error}");
+    }
+}
+
+#[test]
 fn damaged_slot_inside_what_starts_at_one_hides_nothing() {
     let slot = key(0, 7, 7);
     let mut world = World::of(&[key(9, 1, 3), slot, key(0, 8, 8), key(1, 4, 10)]);

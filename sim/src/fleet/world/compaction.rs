@@ -47,12 +47,14 @@ impl World<'_> {
         if frees {
             for number in first.into_inner()..=known.into_inner() {
                 let txid = Txid::new(number).expect("not zero");
-                if !claims.contains(&txid) {
+                let is_claim = claims.contains(&txid);
+                if !is_claim {
                     self.store.remove(&key(ObjectKey::slot(txid)));
                     self.places[place].was_freed(txid);
                 }
-                if txid != known {
-                    self.places[place].announced.remove(&txid);
+                // What comes before the first one is still there.
+                if txid != known && !(is_claim && txid == first) {
+                    self.places[place].is_no_point(txid);
                 }
             }
         }

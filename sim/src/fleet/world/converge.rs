@@ -17,11 +17,7 @@ impl World<'_> {
         // A commit may wait for its interval, and two machines learn of each other by turns.
         let interval = self.settings.max_interval;
         let nudge_seconds = NUDGE_SECONDS + interval.as_secs();
-        // The third time that two are made to commit to a damaged place comes as the time is over.
-        let last_nudge =
-            self.places.iter().any(|place| place.harm.rotted && place.copies.iter().all(|copy| copy.wanted));
-        let last_nudge = Duration::from_secs(if last_nudge { nudge_seconds } else { 0 });
-        let end = self.clock.mono().after(CONVERGE + 4 * interval + last_nudge);
+        let begun_at = self.clock.mono();
         for second in 0.. {
             self.all_are_followed()?;
             if second % nudge_seconds == 0 {
@@ -31,13 +27,19 @@ impl World<'_> {
                 self.permit_where_all_are_fenced()?;
             }
             self.pass(Duration::from_secs(1))?;
-            let missing = (0..self.places.len()).find(|place| !self.has_converged(*place));
-            match missing {
-                None => return Ok(()),
-                Some(place) if self.clock.mono() >= end => {
-                    return Err(Violation::new(29, self.not_converged(place)));
-                }
-                Some(_) => {}
+            let missing: Vec<usize> = (0..self.places.len()).filter(|p| !self.has_converged(*p)).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let patience = |place: &usize| {
+                // The third time that two are made to commit to a damaged place comes as the time is over.
+                let model = &self.places[*place];
+                let awaits_nudge = model.harm.rotted && model.copies.iter().all(|copy| copy.wanted);
+                CONVERGE + 4 * interval + Duration::from_secs(if awaits_nudge { nudge_seconds } else { 0 })
+            };
+            let passed = self.clock.mono().since(begun_at);
+            if let Some(place) = missing.into_iter().find(|place| passed >= patience(place)) {
+                return Err(Violation::new(29, self.not_converged(place, passed)));
             }
         }
         unreachable!("ends within {CONVERGE:?}")
@@ -121,7 +123,7 @@ impl World<'_> {
         seat.following && seat.stop_asked.is_none()
     }
 
-    fn not_converged(&self, place: usize) -> String {
+    fn not_converged(&self, place: usize, passed: Duration) -> String {
         let model = &self.places[place];
         let text = |machine: usize| {
             let copy = &model.copies[machine];
@@ -133,7 +135,7 @@ impl World<'_> {
             )
         };
         let all: Vec<String> = (0..MACHINES).map(text).collect();
-        format!("place {place} is not in the store after {CONVERGE:?}; {}", all.join("; "))
+        format!("place {place} is not in the store after {passed:?}; {}", all.join("; "))
     }
 
     /// Who owns a place.

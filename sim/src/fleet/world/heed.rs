@@ -29,10 +29,7 @@ impl World<'_> {
             Notice::Status(status) => {
                 seat.following = status == Status::Following;
                 seat.owned |= seat.following;
-                let knows = status == Status::Fenced
-                    && seat.owned
-                    && seat.stop_asked.is_none()
-                    && !seat.fenced_by_nobody;
+                let knows = status == Status::Fenced && seat.owned && seat.stop_asked.is_none();
                 match status {
                     Status::Following => self.places[place].copies[machine].fenced = false,
                     Status::Fenced => {
@@ -44,7 +41,6 @@ impl World<'_> {
                 }
             }
             Notice::Fenced(fenced) => {
-                seat.fenced_by_nobody = fenced.by.is_none();
                 self.coverage.reached(Reached::Fenced);
                 if fenced.copied_state {
                     self.coverage.reached(Reached::CopyFenced);

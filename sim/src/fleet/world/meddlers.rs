@@ -65,11 +65,15 @@ impl World<'_> {
                 let newest = keys.iter().copied().find(|key: &ObjectKey| ObjectKey::max(*key) == known);
                 let key = which.map_or(newest, |which| pick(&keys, which));
                 let bit = usize::try_from(bit).expect("small");
-                let bits =
-                    |key| self.store.peek(&self.key(place, key)).map_or(1, |object| object.bytes.len() * 8);
                 // Who could not save that the newest one is there waits for a person, where its header says now that
-                // another wrote it.
-                let accuses = |key| unconfirmed && Some(key) == newest && tells_the_writer(bit % bits(key));
+                // another wrote it. So does everybody where it said so before.
+                let accuses = |key| {
+                    let Some(object) = self.store.peek(&self.key(place, key)) else { return false };
+                    let header = Header::decode(&object.bytes);
+                    let is_tagged = header.is_ok_and(|header| header.chain().is_some());
+                    let untells = unconfirmed && tells_the_writer(bit % (object.bytes.len() * 8));
+                    Some(key) == newest && (untells || !is_tagged)
+                };
                 let key = key.filter(|key| !accuses(*key));
                 let rots = |key| self.store.rot(&self.key(place, key), bit);
                 if let Some(key) = key.filter(|key| rots(*key)) {

@@ -4,7 +4,6 @@ use super::operate::live_bytes;
 use super::*;
 use crate::oracle::stall::Statement;
 use crate::oracle::{idle, points, restart, rot};
-use crate::world::foreign::WAL;
 
 impl World<'_> {
     /// Properties 2, 20, 29, 31, 32 and 34 in a calm world, on a sample of the seeds.
@@ -102,8 +101,8 @@ impl World<'_> {
         self.end_daemon(owner, kill)?;
         self.heed(owner)?;
         // The moment may be that of a look: it is at rest some time before the three seconds are over.
-        let (keys_max, latency) = (self.settings.list_keys_max, self.settings.faults.network.latency_us_max);
-        let listing = restart::listing(&self.store, &self.place, keys_max, latency);
+        let (keys_max, network) = (self.settings.list_keys_max, &self.settings.faults.network);
+        let listing = restart::listing(&self.store, &self.place, keys_max, network);
         self.pass(Duration::from_millis(2_990) + listing)?;
         for _ in 0..10 {
             if self.machines[owner].daemon.as_ref().is_some_and(Daemon::is_quiet) {
@@ -119,7 +118,8 @@ impl World<'_> {
             return Ok(());
         }
         if !follows || self.machines[owner].fenced {
-            let message = format!("three seconds after a restart (kill: {kill}) it does not follow");
+            let message =
+                format!("three seconds and a listing after a restart (kill: {kill}) it does not follow");
             return Err(Violation::new(29, message));
         }
         Ok(())
@@ -133,7 +133,7 @@ impl World<'_> {
         self.pass(Duration::from_secs(3600))?;
         let after = self.machines[owner].daemon.as_ref().map(|daemon| daemon.asked);
         self.coverage.reached(Reached::IdleHour);
-        let log = live_bytes(&self.machines[owner].disk.peek(WAL).unwrap_or_default());
+        let log = live_bytes(&self.machines[owner].disk);
         if log > 0 && !self.machines[owner].exclusive {
             return Err(Violation::new(
                 30,

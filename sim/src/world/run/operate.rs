@@ -170,7 +170,7 @@ impl World<'_> {
         // An end that is under way has a time limit of its own, outside.
         let ends = machine.stop_asked.is_some();
         let counts = holds && machine.follows && !ends;
-        let log = if counts { live_bytes(&machine.disk.peek(WAL).unwrap_or_default()) } else { 0 };
+        let log = if counts { live_bytes(&machine.disk) } else { 0 };
         if log <= self.settings.operator.wal_bytes_max {
             machine.long_log_since = None;
             return Ok(());
@@ -251,16 +251,20 @@ const KEPT_MAX: usize = 3;
 /// Requests into the outage must have failed first.
 const LONG_LOG: Duration = Duration::from_secs(100);
 
-/// Bytes of a log that are in use: its header, and the frames with its salts up to the last one that ends a commit. The
+/// Bytes of a log that are in use: its header, and its frames up to the end of the last commit, as the wal-index says. The
 /// file stays as long as it once was, and what a transaction wrote before it failed is overwritten by the next one.
-pub(super) fn live_bytes(log: &[u8]) -> u64 {
-    let Some(page_bytes) = log.get(8..12).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
-    else {
+pub(super) fn live_bytes(disk: &SimDisk) -> u64 {
+    let log = disk.peek(WAL).unwrap_or_default();
+    let Some(page_bytes) = log.get(8..12).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])) else {
         return 0;
     };
-    let frames = log[32.min(log.len())..].chunks_exact(page_bytes + 24);
-    let live = frames.take_while(|frame| frame[8..16] == log[16..24]);
-    let ends_commit = |frame: &[u8]| frame[4..8] != [0; 4];
-    let live = live.enumerate().filter(|(_, frame)| ends_commit(frame)).last().map_or(0, |(at, _)| at + 1);
-    (32 + live * (page_bytes + 24)) as u64
+    let frame_bytes = u64::from(page_bytes) + 24;
+    let frames = disk.committed_frames(DATABASE).map_or_else(|| valid_frames(&log, frame_bytes), u64::from);
+    32 + frames * frame_bytes
+}
+
+/// Where nobody maps a wal-index: those with the salts of the log.
+fn valid_frames(log: &[u8], frame_bytes: u64) -> u64 {
+    let frames = log[32.min(log.len())..].chunks_exact(frame_bytes as usize);
+    frames.take_while(|frame| frame[8..16] == log[16..24]).count() as u64
 }
