@@ -87,8 +87,8 @@ impl Finder<'_, '_> {
         if point.txid == head || point.time == Some(time) {
             return Ok(Ok(point.txid));
         }
-        if let Some(error) = self.untold_after(count, time, wanted) {
-            return Err(error);
+        if let Some(outcome) = self.untold_after(count, time, wanted) {
+            return outcome;
         }
         let lenient = self.lenient();
         if let Some(outcome) = self.spoiled_after(&lenient, point, time, wanted) {
@@ -145,15 +145,32 @@ impl Finder<'_, '_> {
 
     /// Whether the point after the first `count` may have been sealed by `time`, and what would tell is damaged: then the one
     /// before it would be less than was asked for.
-    fn untold_after(&self, count: usize, time: Timestamp, wanted: Wanted) -> Option<PlanError> {
+    fn untold_after(
+        &self,
+        count: usize,
+        time: Timestamp,
+        wanted: Wanted,
+    ) -> Option<Result<Found, PlanError>> {
         let next = self.points().get(count).filter(|next| self.is_told_late(**next) == Ok(true))?;
         let ending =
             self.listing.objects().iter().map(|object| object.key).filter(|key| (*key).max() == next.txid);
+        // Also what nothing leads to: nobody has looked at it, yet.
+        let is_unread =
+            |key: &ObjectKey| self.known.header(*key).is_none() && self.known.damage(*key).is_none();
+        if let Some(unread) = ending.clone().find(is_unread) {
+            return Some(Ok(Err(headers(unread))));
+        }
         // An index is asked only about what nobody can read any more.
         let is_untold = |key: &ObjectKey| self.known.time(*key).is_none_or(|sealed| sealed <= time);
         let object = ending.filter(|key| self.known.damage(*key).is_some()).find(is_untold)?;
+        let before = self.points()[count.checked_sub(1)?].txid;
+        match self.is_sealed_late(before, next.txid, time) {
+            Err(needs) => return Some(Ok(Err(needs))),
+            Ok(true) => return None,
+            Ok(false) => {}
+        }
         let why = self.known.damage(object)?.into();
-        Some(PlanError::Damaged { wanted, object, why, nearest: self.nearest(next.txid) })
+        Some(Err(PlanError::Damaged { wanted, object, why, nearest: self.nearest(next.txid) }))
     }
 
     /// One of the two points between which a time lies that only the manifest's index told of: what it says is a hint, a header
@@ -182,11 +199,12 @@ impl Finder<'_, '_> {
         // Whatever ends there tells when it was sealed, whether it can be used or not.
         let known =
             lenient.ending_at(next).find_map(|key| self.known.header(key)).map(|facts| facts.timestamp);
-        let slots = self.listing.objects().iter().map(|object| object.key).filter(|k| k.level() == Level::L0);
-        let mut between = slots.filter(|key| key.range().max() > point.txid && key.range().max() < next);
-        let is_late = |key: ObjectKey| self.known.header(key).is_some_and(|facts| facts.timestamp > time);
-        if known.is_none() && between.any(is_late) {
-            return None;
+        if known.is_none() {
+            match self.is_sealed_late(point.txid, next, time) {
+                Err(needs) => return Some(Ok(Err(needs))),
+                Ok(true) => return None,
+                Ok(false) => {}
+            }
         }
         let untold = lenient.ending_at(next).find(|key| self.known.damage(*key).is_none());
         // An index is asked only about what nobody can read any more.
@@ -196,6 +214,16 @@ impl Finder<'_, '_> {
             (Some(sealed), ..) | (None, None, Some(sealed)) if sealed > time => None,
             _ => self.fault_along(lenient, next, wanted).map(Err),
         }
+    }
+
+    /// Whether the last sound object that ends after the first state and not after the second says that it was sealed after
+    /// `time`: then so was the second. Snapshots of another tool say when they were taken.
+    fn is_sealed_late(&self, first: Txid, second: Txid, time: Timestamp) -> Result<bool, Needs> {
+        let keys = self.listing.objects().iter().map(|object| object.key);
+        let between = keys.filter(|key| key.range().max() > first && key.range().max() <= second);
+        let sound = between.filter(|key| key.level() != Level::SNAPSHOT && self.known.damage(*key).is_none());
+        let Some(last) = sound.max_by_key(|key| key.range().max()) else { return Ok(false) };
+        Ok(self.known.header(last).ok_or_else(|| headers(last))?.timestamp > time)
     }
 
     /// If only faults keep `txid` from being reached: the first of them on the best way.

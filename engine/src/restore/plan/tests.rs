@@ -267,6 +267,16 @@ fn no_earlier_state_is_given_where_a_damaged_slot_may_have_begun_anew() {
 }
 
 #[test]
+fn damaged_slot_that_nothing_leads_to_is_asked_when_the_next_state_was_sealed() {
+    let (snapshot, slot) = (key(9, 1, 5), key(0, 5, 5));
+    let mut world = World::of(&[key(9, 1, 2), snapshot, slot]);
+    assert_eq!(world.plan(at(21)).unwrap().txid(), txid(2));
+    world.damaged.insert(slot);
+    let error = world.plan(at(21)).unwrap_err();
+    assert!(matches!(error, PlanError::Damaged { object, .. } if object == slot), "{error}");
+}
+
+#[test]
 fn slot_that_was_sealed_too_late_tells_of_damaged_ones_after_it() {
     let slot = key(0, 8, 8);
     let mut world = World::of(&[key(0, 5, 5), key(0, 7, 7), slot, key(1, 4, 10)]);
@@ -516,4 +526,16 @@ proptest! {
         prop_assert!(world.damaged.is_empty() || asked < 20);
         prop_assert_eq!(step_by_step, at_once.map(|plan| plan.txid()).ok());
     }
+}
+
+#[test]
+fn state_whose_slot_is_damaged_hides_nothing_where_one_before_it_was_sealed_too_late() {
+    let (first, second) = (key(1, 1, 1), key(1, 2, 5));
+    let mut world = World::of(&[key(0, 1, 1), first, second, key(1, 4, 6), key(9, 1, 6)]);
+    world.facts.get_mut(&first).unwrap().after = Some(Checksum::new(0));
+    world.facts.get_mut(&second).unwrap().before = Some(Checksum::new(1));
+    world.damaged.extend([key(0, 1, 1), key(1, 4, 6)]);
+    let at_once = world.drive(&mut world.all_headers(), |l, k| super::plan(l, k, at(11))).0;
+    assert_eq!([world.plan(at(11)), at_once].map(|plan| plan.unwrap().txid()), [txid(1); 2]);
+    assert!(matches!(world.plan(at(51)), Err(PlanError::Damaged { .. })));
 }
