@@ -4,7 +4,7 @@
 //! BACKUP   wal bytes   frames       transactions       LTX bytes      object key    store
 //!          (driver) -> wal::frame -> wal::transaction -> ltx::encode -> key        -> (driver)
 //!                      replicate: the state machine that says what is next, and when
-//! COMPACT  key::listing -> compact::plan -> (driver)
+//! COMPACT  key::listing -> compact::plan -> ltx::decode -> compact::merge -> ltx::encode -> (driver)
 //! RESTORE  restore::target -> key::listing -> restore::plan -> ltx::decode -> restore::apply -> (driver)
 //! ```
 //!

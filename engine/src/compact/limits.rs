@@ -3,7 +3,8 @@
 /// Bounds of a plan: what is more becomes several objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Inputs of one output, at least 1: they are open at the same time.
+    /// Inputs of one output, at least 1: they are open at the same time
+    /// ([`super::Merge::buffer_bytes_max`]).
     pub inputs_max: usize,
     /// Bytes of the inputs of one output; a single larger object is still taken by itself.
     pub input_bytes_max: u64,
