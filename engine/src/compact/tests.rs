@@ -6,7 +6,11 @@ mod due;
 mod holes;
 mod levels;
 mod merge;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod plan;
+mod store;
+mod stored;
 
 use super::*;
 use crate::key::ObjectKey;
