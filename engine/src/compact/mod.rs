@@ -9,7 +9,7 @@
 //!
 //! [`plan`] and [`due`] are pure functions; [`Merge`] is a codec. Fetching, uploading and deleting are the
 //! driver's, and who may write to the place at all is `replicate`'s. Snapshots (level 9) are not made here, and
-//! what may be deleted afterwards is not decided here.
+//! what may be deleted afterwards is not decided here. `docs/compaction.md` tells the rules.
 
 mod due;
 mod error;
