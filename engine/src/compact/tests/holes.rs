@@ -16,6 +16,10 @@ fn level_whose_objects_were_let_go_continues_the_one_above() {
     assert_eq!(planned(&chained(&all), 1).0, ["1/8-9 from 0/8-8 0/9-9"]);
     assert_eq!(planned(&chained(&all), 2).0, ["2/7-7 from 1/7-7"]);
     assert_eq!(planned(&chained(&all), 3), (vec![], End::Reached));
+    // Where both end, the level's own object is the one that is continued.
+    let all = [slots(7..=8), keys(&[(9, 1, 1), (1, 2, 6), (2, 2, 6)])].concat();
+    let world = chained(&all).tag(key(2, 2, 6), 1, 99);
+    assert_eq!(planned(&world, 1), (vec!["1/7-8 from 0/7-7 0/8-8".into()], End::Reached));
 }
 
 #[test]
@@ -38,6 +42,11 @@ pub(super) fn gap_that_no_snapshot_bridges_stops_the_plan() {
     let healed =
         with_image(chained(&[slots(2..=3), slots(6..=7), keys(&[(9, 1, 1), (9, 1, 7)])].concat()), 7);
     assert_eq!(planned(&healed, 1), (vec!["1/2-3 from 0/2-2 0/3-3".into()], End::Reached));
+    // What is missing then begins behind the image.
+    let again = [slots(2..=3), slots(6..=7), slots(10..=11), keys(&[(9, 1, 1), (9, 1, 7)])].concat();
+    let missing = crate::types::TxidRange::new(txid(8), txid(9)).unwrap();
+    let stop = Stop::Gap { missing, next: key(0, 10, 10) };
+    assert_eq!(planned(&with_image(chained(&again), 7), 1).1, End::Stopped(stop));
     // The healed history goes on behind it.
     let all = [all, keys(&[(9, 1, 7)])].concat();
     let world = with_image(chained(&[all.clone(), slots(10..=11)].concat()), 7);

@@ -192,12 +192,10 @@ fn fewest_objects_that_fit_exactly_are_taken() {
     let all =
         [slots(2..=9), keys(&[(9, 1, 1), (1, 2, 3), (1, 4, 9), (1, 3, 9), (2, 4, 6), (2, 2, 3)])].concat();
     let only_three = Levels::new([(level(3), std::time::Duration::from_secs(1))]).unwrap();
-    let plan = ask(&chained(&all), &only_three, 3, 1000, FREE);
-    assert_eq!(
-        told(&plan),
-        ["3/2-9 from 0/2-2 1/3-9"],
-        "two objects; of those that are as few, the higher level last"
-    );
+    let made = |all: &[ObjectKey]| told(&ask(&chained(all), &only_three, 3, 1000, FREE));
+    assert_eq!(made(&all), ["3/2-9 from 0/2-2 1/3-9"]);
+    // Of those that are as few the ones of the higher level.
+    assert_eq!(made(&keys(&[(9, 1, 1), (1, 2, 3), (2, 2, 3)])), ["3/2-3 from 2/2-3"]);
 }
 
 #[test]
@@ -244,6 +242,10 @@ fn only_a_full_image_changes_the_page_size() {
     assert_eq!(planned(&with_image(resized(chained(&all)), 4), 1).0, both);
     let stop = End::Stopped(Stop::Unlinked { left: key(0, 3, 3), right: key(0, 4, 4) });
     assert_eq!(planned(&resized(chained(&all)), 1), (vec![both[0].into()], stop.clone()));
+    // One that says that it builds on the state before has no business with another page size, whatever it holds.
+    let mut world = resized(chained(&all));
+    world.full_images.insert(key(0, 4, 4));
+    assert_eq!(planned(&world, 1), (vec![both[0].into()], stop.clone()));
     // Another tool's object does not say what it is: its page index does.
     let mut world = resized(World::of(&all));
     assert_eq!(planned(&world, 1), (vec![both[0].into()], stop));
