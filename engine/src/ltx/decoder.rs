@@ -108,9 +108,15 @@ impl Decoder {
         self.bytes_read
     }
 
+    /// The page that [`Decoder::read`] gave last, until it is called again: for who holds several decoders, each at
+    /// a page. Before the first page zeros, before the header and after the pages `None`.
+    pub(crate) fn page(&self) -> Option<&[u8]> {
+        if let State::Pages(pages) = &self.state { Some(&pages.page) } else { None }
+    }
+
     /// What a test watches: the buffers' capacity.
     #[cfg(test)]
-    pub(super) fn buffered_bytes_max(&self) -> usize {
+    pub(crate) fn buffered_bytes_max(&self) -> usize {
         let page = if let State::Pages(pages) = &self.state { pages.page.len() } else { 0 };
         self.pending.bytes.capacity() + page
     }

@@ -129,6 +129,12 @@ impl Encoder {
         self.size_bytes
     }
 
+    /// What a test watches: the buffers, without LZ4's table and the page index.
+    #[cfg(test)]
+    pub(crate) fn buffered_bytes_max(&self) -> usize {
+        self.block.len()
+    }
+
     /// Appends bytes that are in the file checksum as they are.
     fn put(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.crc.update(bytes);

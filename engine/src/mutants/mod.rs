@@ -228,6 +228,26 @@ mutants! {
     /// What is on its way does not count as memory.
     SlotNotInBudget = "slot-not-in-budget",
 
+    // Of compaction.
+    /// Of two objects that hold a page, the older one is merged.
+    CompactOldestPageWins = "compact-oldest-page-wins",
+    /// A database that shrank has its old size and pages again where it was merged.
+    CompactKeepsCutPages = "compact-keeps-cut-pages",
+    /// A full image in a slot is merged with what is before it.
+    CompactAcrossFullImage = "compact-across-full-image",
+    /// Objects whose checksums contradict each other are merged.
+    CompactIgnoresBreak = "compact-ignores-break",
+    /// Slots that nobody has confirmed are compacted.
+    CompactAboveConfirmed = "compact-above-confirmed",
+    /// The first image goes through the levels.
+    CompactFirstImageCopied = "compact-first-image-copied",
+    /// What was merged has the time of its oldest input.
+    CompactWrongTimestamp = "compact-wrong-timestamp",
+    /// A level goes on behind objects that are missing.
+    CompactGapAccepted = "compact-gap-accepted",
+    /// What was merged counts although an input is not what its checksum says.
+    CompactDamageIgnored = "compact-damage-ignored",
+
     // Of the async driver.
     /// A request that took too long keeps its turn for ever.
     PermitLeaked = "permit-leaked",
@@ -262,6 +282,19 @@ mutants! {
 }
 
 impl Mutant {
+    /// The bugs of compaction, which the engine's own tests catch: no workload of the simulator compacts yet.
+    pub const OF_COMPACTION: &'static [Mutant] = &[
+        Mutant::CompactOldestPageWins,
+        Mutant::CompactKeepsCutPages,
+        Mutant::CompactAcrossFullImage,
+        Mutant::CompactIgnoresBreak,
+        Mutant::CompactAboveConfirmed,
+        Mutant::CompactFirstImageCopied,
+        Mutant::CompactWrongTimestamp,
+        Mutant::CompactGapAccepted,
+        Mutant::CompactDamageIgnored,
+    ];
+
     /// The bugs of the async driver, which the other layer of the simulation catches (`cargo sim-driver`).
     pub const OF_THE_DRIVER: &'static [Mutant] = &[
         Mutant::PermitLeaked,

@@ -23,7 +23,7 @@ mod reach;
 mod reads;
 mod target;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 pub use apply::{Apply, ApplyError};
 pub use error::{Nearest, PlanError, PlanErrorKind, Wanted};
