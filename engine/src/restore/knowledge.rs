@@ -102,7 +102,7 @@ impl Knowledge {
     }
 
     /// Whether an object holds every page; `None` before anybody looked.
-    pub(super) fn full_image(&self, key: ObjectKey) -> Option<bool> {
+    pub(crate) fn full_image(&self, key: ObjectKey) -> Option<bool> {
         self.full_images.get(&key).copied()
     }
 
