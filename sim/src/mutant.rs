@@ -8,9 +8,10 @@ pub fn by_name(name: &str) -> Option<Mutant> {
     Mutant::ALL.iter().copied().find(|m| m.name() == name)
 }
 
-/// The bugs of everything but the async driver: layer A's.
+/// The bugs that layer A runs: neither those of the async driver nor those of what no daemon does yet.
 pub fn of_the_loop() -> Vec<Mutant> {
-    Mutant::ALL.iter().copied().filter(|mutant| !Mutant::OF_THE_DRIVER.contains(mutant)).collect()
+    let elsewhere = [Mutant::OF_THE_DRIVER, Mutant::OF_RETENTION].concat();
+    Mutant::ALL.iter().copied().filter(|mutant| !elsewhere.contains(mutant)).collect()
 }
 
 /// Says how many were caught and which of those that a workload must catch were not; whether there is no such. The
