@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod mutants;
 pub mod replicate;
 pub mod restore;
+pub mod retention;
 pub mod store;
 pub mod types;
 pub mod wal;

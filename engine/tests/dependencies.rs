@@ -15,6 +15,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crc", "of crc-fast: tables"),
     ("crc-catalog", "of crc: parameters by name"),
     ("spin", "of crc-fast: caches its tables; no thread is started"),
+    ("jiff", "months of the calendar, without its clock: that is behind its feature `std`, which is off"),
+    ("jiff-core", "of jiff: the arithmetic"),
     ("litetx", "the vocabulary types of LTX, and version 1 files"),
     ("bitflags", "of litetx: header flags"),
     ("lz4_flex", "LZ4 blocks and frames; litetx brings an older one beside ours"),

@@ -21,6 +21,8 @@ const BANNED: &[&str] = &[
     "std::thread",
     "std::env",
     "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
     "SystemTime",
     "UNIX_EPOCH",
     "HashMap",

@@ -24,12 +24,13 @@ pub struct ObjectInfo {
 }
 
 /// What a store's modification times tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ModifiedIs {
     /// When the object arrived, by the store's clock: late arrivals show.
     StoreTime,
     /// The header's timestamp, set on purpose (files: Litestream's point-in-time restore reads it). It says
     /// nothing about arrival, so no object is taken for a late one.
+    #[default]
     HeaderTime,
 }
 
@@ -80,6 +81,7 @@ pub struct PlaceListing {
     objects: Vec<ObjectInfo>,
     late: Vec<ObjectInfo>,
     manifest: Option<ObjectMeta>,
+    modified: ModifiedIs,
 }
 
 impl PlaceListing {
@@ -94,7 +96,18 @@ impl PlaceListing {
             ModifiedIs::HeaderTime => Vec::new(),
         };
         let (late, objects) = objects.into_iter().partition(|o| late_keys.binary_search(&o.key).is_ok());
-        PlaceListing { objects, late, manifest }
+        PlaceListing { objects, late, manifest, modified }
+    }
+
+    /// What it would be without the objects that `goes` names, late arrivals among them. What counted before counts still.
+    pub fn without(&self, goes: impl Fn(ObjectKey) -> bool) -> PlaceListing {
+        let left = |objects: &[ObjectInfo]| objects.iter().filter(|o| !goes(o.key)).cloned().collect();
+        PlaceListing { objects: left(&self.objects), late: left(&self.late), ..self.clone() }
+    }
+
+    /// What the times of its objects tell.
+    pub fn modified_is(&self) -> ModifiedIs {
+        self.modified
     }
 
     /// Every object that counts, by level, min and max.

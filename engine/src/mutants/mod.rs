@@ -248,6 +248,40 @@ mutants! {
     /// What was merged counts although an input is not what its checksum says.
     CompactDamageIgnored = "compact-damage-ignored",
 
+    // Of the planner of retention.
+    /// A snapshot goes because an older one is there.
+    RetentionOlderCovers = "retention-older-covers",
+    /// Claim slots go like others.
+    RetentionClaimDeleted = "retention-claim-deleted",
+    /// The newest slot goes like others.
+    RetentionNewestSlotDeleted = "retention-newest-slot-deleted",
+    /// An object makes up for others as soon as it is there.
+    RetentionIgnoresL0 = "retention-ignores-l0",
+    /// What another writer promised to keep is forgotten.
+    RetentionForgetsPromisedL0 = "retention-forgets-promised-l0",
+    /// An object that was merged across a full image makes up for what was before it.
+    RetentionAcrossFullImage = "retention-across-full-image",
+    /// An object makes up for another although a point that stays lies between their ends.
+    RetentionLargestContainer = "retention-largest-container",
+    /// Damage and contradictions stop nothing.
+    RetentionBreakIgnored = "retention-break-ignored",
+    /// Periods and ages of points end at the store's time, whatever the newest point says.
+    RetentionBelievesNow = "retention-believes-now",
+    /// Of a point's age only its own header is asked.
+    RetentionBelievesHeaders = "retention-believes-headers",
+    /// Slots that came late stay.
+    RetentionLateStays = "retention-late-stays",
+    /// Snapshots go before the objects that need them.
+    RetentionBasesFirst = "retention-bases-first",
+    /// Snapshots wait for a pass in which nothing else goes.
+    RetentionTwoPasses = "retention-two-passes",
+    /// What cannot be reached is as young as the oldest object that holds it.
+    RetentionGapByArrival = "retention-gap-by-arrival",
+    /// The newest chain stays only where the policy says so.
+    RetentionNewestByPolicy = "retention-newest-by-policy",
+    /// Of the points that go only the ends of compacted objects are told.
+    RetentionTellsSome = "retention-tells-some",
+
     // Of the async driver.
     /// A request that took too long keeps its turn for ever.
     PermitLeaked = "permit-leaked",
@@ -312,6 +346,26 @@ impl Mutant {
         Mutant::FollowedAfterFinish,
         Mutant::RequestOutlivesDriver,
         Mutant::SourceLostInPanic,
+    ];
+
+    /// The bugs of the planner of retention, which its own laws catch (`engine/src/retention/tests/mutants.rs`).
+    pub const OF_RETENTION: &'static [Mutant] = &[
+        Mutant::RetentionOlderCovers,
+        Mutant::RetentionClaimDeleted,
+        Mutant::RetentionNewestSlotDeleted,
+        Mutant::RetentionIgnoresL0,
+        Mutant::RetentionForgetsPromisedL0,
+        Mutant::RetentionAcrossFullImage,
+        Mutant::RetentionLargestContainer,
+        Mutant::RetentionBreakIgnored,
+        Mutant::RetentionBelievesNow,
+        Mutant::RetentionBelievesHeaders,
+        Mutant::RetentionLateStays,
+        Mutant::RetentionBasesFirst,
+        Mutant::RetentionTwoPasses,
+        Mutant::RetentionGapByArrival,
+        Mutant::RetentionNewestByPolicy,
+        Mutant::RetentionTellsSome,
     ];
 }
 

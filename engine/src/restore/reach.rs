@@ -286,7 +286,7 @@ fn state_before(key: ObjectKey) -> Txid {
 
 /// Whether the first image is one of ours and slot 2 does not prove that its writer won the place. Unknown
 /// headers prove and disprove nothing; another tool's image needs no claim.
-fn is_first_image_unclaimed(listing: &PlaceListing, known: &Knowledge) -> bool {
+pub(crate) fn is_first_image_unclaimed(listing: &PlaceListing, known: &Knowledge) -> bool {
     let image = ObjectKey::snapshot(Txid::ONE);
     let claim = ObjectKey::slot(Txid::ONE + 1);
     let Some(after) = known.header(image).and_then(|facts| facts.after) else { return false };

@@ -1,0 +1,100 @@
+//! What must hold over whole lives: with plans of several planners, some of which act on what they saw long ago.
+
+use super::calls::{Broken, gone, plan_checked};
+use super::life::{Deed, HOUR_MS, Kind, Life, deeds};
+use super::model::promised;
+use crate::key::ObjectKey;
+use crate::retention::Policy;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Deletes that were planned and are not done, and after how many deeds they are.
+struct Pending {
+    gone: BTreeSet<ObjectKey>,
+    deeds_left: usize,
+}
+
+/// Lives a life and tells the first law that breaks.
+pub(super) fn live(other_tool: bool, policy: &Policy, deeds: &[Deed]) -> Result<(), Broken> {
+    let mut life = Life::begin(other_tool);
+    let mut pending: Vec<Pending> = Vec::new();
+    for deed in deeds {
+        life.act(deed);
+        if matches!(deed, Deed::Lose(_) | Deed::Damage(_)) {
+            // What a plan was built on may be gone: nobody can make up for that.
+            pending.clear();
+        }
+        let now = match deed {
+            Deed::Retain => Some(0),
+            Deed::RetainLater(count) => Some(count + 1),
+            _ => None,
+        };
+        if let Some(deeds_left) = now {
+            pending.push(Pending { gone: gone(&plan_checked(&life, policy)?), deeds_left });
+        }
+        for plan in &mut pending {
+            if plan.deeds_left == 0 {
+                apply(&mut life, policy, &plan.gone)?;
+            }
+        }
+        pending.retain(|plan| plan.deeds_left > 0);
+        pending.iter_mut().for_each(|plan| plan.deeds_left -= 1);
+    }
+    Ok(())
+}
+
+/// Laws 2, 3, 5, 6 and 7: whoever planned it, and when: what the policy promises now and restores now, restores after it.
+fn apply(life: &mut Life, policy: &Policy, gone: &BTreeSet<ObjectKey>) -> Result<(), Broken> {
+    let before = life.objects.restorable();
+    life.objects.remove(gone.iter().copied());
+    let after = life.objects.restorable();
+    let lost = promised(life, policy).into_iter().find(|n| before.contains(n) && !after.contains(n));
+    match lost {
+        Some(n) if n == life.head() => Err(("the newest chain stays", n.to_string())),
+        Some(n) => Err(("promises are kept", n.to_string())),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn policies() -> impl Strategy<Value = Policy> {
+    let minute = Duration::from_secs(60);
+    let hours = |hours: i64| Duration::from_millis(u64::try_from(hours * HOUR_MS).unwrap());
+    let l0 = prop::sample::select(vec![Duration::ZERO, Duration::from_secs(1), 5 * minute, hours(1)]);
+    let pitr = prop::sample::select(vec![Duration::ZERO, 10 * minute, hours(24)]);
+    let count = || prop::sample::select(vec![0_u32, 0, 1, 2, 24]);
+    (l0, pitr, count(), count(), count(), count()).prop_map(|(l0, pitr, hourly, daily, weekly, monthly)| {
+        Policy { l0, pitr, hourly, daily, weekly, monthly }
+    })
+}
+
+pub(super) type Lived = (bool, Policy, Vec<Deed>);
+
+pub(super) fn lives(kind: Kind) -> impl Strategy<Value = Lived> {
+    (prop::bool::weighted(if kind == Kind::Plain { 0.0 } else { 0.3 }), policies(), deeds(kind))
+}
+
+proptest! {
+    // Each life is tens of plans, each of them held against everything.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn plain_lives_keep_every_law((other_tool, policy, deeds) in lives(Kind::Plain)) {
+        prop_assert_eq!(live(other_tool, &policy, &deeds), Ok(()));
+    }
+
+    #[test]
+    fn rough_lives_keep_every_law((other_tool, policy, deeds) in lives(Kind::Rough)) {
+        prop_assert_eq!(live(other_tool, &policy, &deeds), Ok(()));
+    }
+
+    #[test]
+    fn writers_clocks_that_jump_delete_nothing_early((other_tool, policy, deeds) in lives(Kind::WriterJumps)) {
+        prop_assert_eq!(live(other_tool, &policy, &deeds), Ok(()));
+    }
+
+    #[test]
+    fn a_stores_clock_that_jumps_deletes_nothing_early((other_tool, policy, deeds) in lives(Kind::StoreJumps)) {
+        prop_assert_eq!(live(other_tool, &policy, &deeds), Ok(()));
+    }
+}
