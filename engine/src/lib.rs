@@ -5,6 +5,7 @@
 //!          (driver) -> wal::frame -> wal::transaction -> ltx::encode -> key        -> (driver)
 //!                      replicate: the state machine that says what is next, and when
 //! RESTORE  restore::target -> key::listing -> restore::plan -> ltx::decode -> restore::apply -> (driver)
+//! VERIFY   key::listing -> verify::inspect <-> (driver) -> verify::report
 //! ```
 //!
 //! The crate knows no file, socket, clock, thread or random number: `clippy.toml` bans them and
@@ -19,4 +20,5 @@ pub mod replicate;
 pub mod restore;
 pub mod store;
 pub mod types;
+pub mod verify;
 pub mod wal;

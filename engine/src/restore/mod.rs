@@ -23,7 +23,7 @@ mod reach;
 mod reads;
 mod target;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 pub use apply::{Apply, ApplyError};
 pub use error::{Nearest, PlanError, PlanErrorKind, Wanted};
@@ -31,5 +31,6 @@ pub use knowledge::{Facts, Knowledge, Needs, Step, is_full_image};
 pub use link::Link;
 pub use plan::{Plan, PlannedObject, plan};
 pub use points::{Point, points};
+pub(crate) use reach::{Faults, Reach};
 pub use reads::{Fetch, ReadLimits, Reading};
 pub use target::Target;

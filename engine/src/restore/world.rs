@@ -6,17 +6,17 @@ use crate::store::{ETag, ObjectMeta};
 use crate::types::{Checksum, Level, PageSize, Timestamp, Txid, TxidRange};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn txid(n: u64) -> Txid {
+pub(crate) fn txid(n: u64) -> Txid {
     Txid::new(n).unwrap()
 }
 
-pub(super) fn key(level: u8, min: u64, max: u64) -> ObjectKey {
+pub(crate) fn key(level: u8, min: u64, max: u64) -> ObjectKey {
     let range = TxidRange::new(txid(min), txid(max)).unwrap();
     ObjectKey::new(Level::new(level).unwrap(), range).unwrap()
 }
 
 /// What a header says of an object without a tag whose state was sealed at ten times its TXID.
-pub(super) fn untagged(key: ObjectKey) -> Facts {
+pub(crate) fn untagged(key: ObjectKey) -> Facts {
     Facts {
         page_size: PageSize::new(4096).unwrap(),
         commit: 3,
@@ -28,25 +28,25 @@ pub(super) fn untagged(key: ObjectKey) -> Facts {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct World {
-    pub(super) facts: BTreeMap<ObjectKey, Facts>,
-    pub(super) full_images: BTreeSet<ObjectKey>,
-    pub(super) damaged: BTreeSet<ObjectKey>,
+pub(crate) struct World {
+    pub(crate) facts: BTreeMap<ObjectKey, Facts>,
+    pub(crate) full_images: BTreeSet<ObjectKey>,
+    pub(crate) damaged: BTreeSet<ObjectKey>,
 }
 
 impl World {
-    pub(super) fn of(keys: &[ObjectKey]) -> World {
+    pub(crate) fn of(keys: &[ObjectKey]) -> World {
         World { facts: keys.iter().map(|k| (*k, untagged(*k))).collect(), ..World::default() }
     }
 
-    pub(super) fn tag(mut self, key: ObjectKey, before: u64, after: u64) -> World {
+    pub(crate) fn tag(mut self, key: ObjectKey, before: u64, after: u64) -> World {
         let facts = self.facts.get_mut(&key).unwrap();
         facts.before = Some(Checksum::new(before));
         facts.after = Some(Checksum::new(after));
         self
     }
 
-    pub(super) fn listing(&self) -> PlaceListing {
+    pub(crate) fn listing(&self) -> PlaceListing {
         let place = Place::new("a/b").unwrap();
         let meta = |key: &ObjectKey| ObjectMeta {
             key: place.object_key(Layout::Tree, *key),
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Every header, learned beforehand.
-    pub(super) fn all_headers(&self) -> Knowledge {
+    pub(crate) fn all_headers(&self) -> Knowledge {
         let mut known = Knowledge::default();
         for key in self.facts.keys() {
             self.answer_header(&mut known, *key);
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// Answers until the end, like a driver; checks that nothing is asked twice.
-    pub(super) fn drive<T>(
+    pub(crate) fn drive<T>(
         &self,
         known: &mut Knowledge,
         mut ask: impl FnMut(&PlaceListing, &Knowledge) -> Result<Step<T>, PlanError>,
@@ -108,11 +108,11 @@ impl World {
         }
     }
 
-    pub(super) fn plan(&self, target: Target) -> Result<Plan, PlanError> {
+    pub(crate) fn plan(&self, target: Target) -> Result<Plan, PlanError> {
         self.drive(&mut Knowledge::default(), |listing, known| plan(listing, known, target)).0
     }
 
-    pub(super) fn points(&self, known: &mut Knowledge) -> Vec<u64> {
+    pub(crate) fn points(&self, known: &mut Knowledge) -> Vec<u64> {
         let (points, _) = self.drive(known, |listing, known| Ok(points(listing, known)));
         points.unwrap().iter().map(|p| p.txid.into_inner()).collect()
     }
