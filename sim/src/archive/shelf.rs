@@ -3,8 +3,6 @@
 use super::history::History;
 use super::object::{Content, Tool};
 use engine::key::ObjectKey;
-use engine::manifest::IndexEntry;
-use engine::store::Sha256;
 use engine::types::{Level, LockByte, PageSize, Timestamp, Txid};
 use io_sim::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,15 +71,6 @@ impl Shelf {
     /// The last state that an object leads to.
     pub fn head(&self) -> Option<Txid> {
         self.items.keys().map(|key| key.range().max()).max()
-    }
-
-    /// The objects of which an index has another digest than theirs.
-    pub fn maligned(&self, index: &[IndexEntry]) -> BTreeSet<ObjectKey> {
-        let is_maligned = |entry: &&IndexEntry| {
-            let item = self.items.get(&entry.key);
-            item.is_some_and(|item| entry.sha256.is_some_and(|sha256| sha256 != Sha256::of(&item.bytes)))
-        };
-        index.iter().filter(is_maligned).map(|entry| entry.key).collect()
     }
 
     /// Whether any object is not what it was.

@@ -133,7 +133,6 @@ impl World<'_> {
             shelf: self.shelf.clone(),
             saying: self.saying,
             is_newer: self.is_newer,
-            maligned: self.shelf.maligned(&self.index),
         }
     }
 
