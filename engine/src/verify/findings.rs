@@ -2,7 +2,7 @@
 
 use crate::key::{ObjectKey, PlaceListing};
 use crate::manifest::Manifest;
-use crate::restore::{Facts, Knowledge};
+use crate::restore::{Facts, Knowledge, Step, points};
 use crate::store::Sha256;
 use crate::types::{Checksum, Txid};
 use std::collections::BTreeMap;
@@ -61,7 +61,6 @@ impl Findings {
     /// Takes the answer to [`super::Needs::page_indexes`].
     pub fn learn_look(&mut self, key: ObjectKey, look: Look) {
         self.known.learn_header(key, look.facts);
-        self.known.learn_full_image(key, look.full);
         self.looks.insert(key, look);
     }
 
@@ -87,6 +86,19 @@ impl Findings {
         self.looks.retain(|key, _| same(key));
         self.wholes.retain(|key, _| same(key));
         self.restored.clear();
+    }
+
+    /// What a restore would know. It asks for images only where nothing else leads on: one that happens to hold every page
+    /// is no base for it elsewhere, and must be none here.
+    pub(super) fn settled(&self, listing: &PlaceListing) -> Knowledge {
+        let mut known = self.known.clone();
+        while let Step::Need(needs) = points(listing, &known) {
+            assert!(needs.headers.is_empty(), "each one is known, or damaged");
+            for key in needs.page_indexes {
+                known.learn_full_image(key, self.looks.get(&key).is_some_and(|look| look.full));
+            }
+        }
+        known
     }
 
     pub(super) fn look(&self, key: ObjectKey) -> Option<&Look> {

@@ -51,7 +51,8 @@ pub fn inspect(listing: &PlaceListing, recorded: &Recorded, findings: &Findings,
     if !unread.is_empty() {
         return Step::Need(unread);
     }
-    let reach = Reach::new(listing, &findings.known, Faults::Count);
+    let known = findings.settled(listing);
+    let reach = Reach::new(listing, &known, Faults::Count);
     let points = if depth == Depth::Deep { points_to_restore(listing, &reach) } else { BTreeSet::new() };
     let restores: Vec<Txid> =
         points.iter().copied().filter(|txid| findings.restored(*txid).is_none()).collect();
@@ -68,7 +69,7 @@ pub fn inspect(listing: &PlaceListing, recorded: &Recorded, findings: &Findings,
             report.add(Problem::of(Kind::Damaged, key, why));
         }
     }
-    chain::inspect(listing, &findings.known, &reach, &mut report);
+    chain::inspect(listing, &known, &reach, &mut report);
     index::inspect(listing, recorded, findings, &mut report);
     for txid in points {
         if let Some(Err(why)) = findings.restored(txid) {

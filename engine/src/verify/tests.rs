@@ -175,6 +175,17 @@ fn a_gap_is_named_with_its_txids_and_what_is_behind_it_is_not_named_again() {
 }
 
 #[test]
+fn what_a_restore_does_not_begin_with_is_no_way_here_either() {
+    // A compaction that happens to hold every page, behind a gap. A slot that does is where a new chain begins.
+    let mut scene = Scene::tagged(&[key(9, 1, 1), key(0, 2, 2), key(1, 4, 6)]);
+    scene.world.full_images.extend([key(1, 4, 6), key(0, 2, 2)]);
+    assert_eq!(faults(&scene), ["gap 1/4-6 TXID 3 is missing before it"]);
+    let mut scene = scene.without(key(1, 4, 6)).with(key(0, 4, 4)).with(key(0, 5, 5));
+    scene.world.full_images.insert(key(0, 4, 4));
+    assert_eq!(faults(&scene), [""; 0]);
+}
+
+#[test]
 fn what_retention_leaves_inside_of_others_is_no_fault() {
     // A claim, a slot whose neighbours went first, and an old compaction before the oldest snapshot.
     let keys = [key(9, 1, 8), key(1, 3, 6), key(0, 2, 2), key(0, 5, 5), key(0, 8, 8), key(0, 9, 9)];
