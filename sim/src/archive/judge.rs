@@ -8,6 +8,7 @@ use engine::key::ObjectKey;
 use engine::ltx::{Version, read_any, version};
 use engine::restore::{PlanError, PlanErrorKind, Point, Target};
 use engine::types::{LockByte, Timestamp, Txid};
+use engine::verify::{Kind, Report};
 use io_real::restore::{READ_FOR_HEADER_BYTES_MAX, RestoreError, Restored};
 use std::collections::BTreeSet;
 
@@ -256,6 +257,51 @@ impl Judge {
                 wrong(format!("{point:?} was sealed at {:?}", self.shelf.time(&self.history, point.txid)))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Looks at a report of `verify --deep`. `broken`: the objects that contradict themselves.
+    pub fn verified(
+        &self,
+        result: &Result<Report, RestoreError>,
+        broken: &BTreeSet<ObjectKey>,
+        well: bool,
+    ) -> Checked {
+        let wrong = |property, what: String| Err(Violation::new(property, format!("verify: {what}")));
+        let report = match result {
+            Ok(report) => report,
+            Err(RestoreError::NewerFormat { .. }) if self.is_newer => return Ok(()),
+            Err(RestoreError::Store(_)) if !well => return Ok(()),
+            Err(error) => return wrong(2, format!("{error}")),
+        };
+        let named = |kind: Kind| report.problems.iter().filter(move |problem| problem.kind == kind);
+        let names = |kind, key: &ObjectKey| {
+            named(kind).any(|problem| problem.object.as_deref() == Some(&*key.to_string()))
+        };
+        if let Some(unseen) = broken.iter().find(|key| !names(Kind::Damaged, key)) {
+            return wrong(21, format!("{unseen} is damaged, and is not named: {:?}", report.problems));
+        }
+        let sound = self.shelf.items.iter().filter(|(_, item)| !item.is_damaged);
+        if let Some((blamed, _)) = sound.clone().find(|(key, _)| names(Kind::Damaged, key)) {
+            return wrong(21, format!("{blamed} is sound, and is said to be damaged: {:?}", report.problems));
+        }
+        if self.shelf.is_damaged() || self.shelf.has_page_sizes() {
+            return Ok(());
+        }
+        // Nothing is damaged: what is said has to be so, and what is so has to be said.
+        let usable = self.shelf.usable(&self.history);
+        let is_let_go = |key: &ObjectKey| usable.iter().any(|other| other.range().covers(key.range()));
+        let lost = self.shelf.items.keys().find(|key| !usable.contains(key) && !is_let_go(key));
+        let is_told = [Kind::Gap, Kind::Unclaimed].into_iter().any(|kind| named(kind).count() > 0);
+        if lost.is_some() != is_told && !self.shelf.items.is_empty() {
+            // A claim that is missing is told, whatever else leads there.
+            if lost.is_some() || named(Kind::Gap).count() > 0 {
+                return wrong(2, format!("{lost:?} is lost, and told is {:?}", report.problems));
+            }
+        }
+        match named(Kind::Unlinked).next() {
+            Some(problem) => wrong(21, format!("sound objects are said not to go together: {problem:?}")),
+            None => Ok(()),
         }
     }
 

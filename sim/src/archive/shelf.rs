@@ -105,7 +105,7 @@ impl Shelf {
 
     /// Every object that something leads to: a count of its own, by trying every object on every state. What begins at
     /// TXID 1 is where it begins; behind a gap an image in a slot is, where nothing else contains it.
-    fn usable(&self, history: &History) -> BTreeSet<ObjectKey> {
+    pub fn usable(&self, history: &History) -> BTreeSet<ObjectKey> {
         let mut images = BTreeSet::new();
         loop {
             let usable = self.usable_from(history, images.clone());
