@@ -6,6 +6,7 @@
 //!                      replicate: the state machine that says what is next, and when
 //! COMPACT  key::listing -> compact::plan -> ltx::decode -> compact::merge -> ltx::encode -> (driver)
 //! RESTORE  restore::target -> key::listing -> restore::plan -> ltx::decode -> restore::apply -> (driver)
+//! VERIFY   key::listing -> verify::inspect <-> (driver) -> verify::report
 //! ```
 //!
 //! The crate knows no file, socket, clock, thread or random number: `clippy.toml` bans them and
@@ -22,4 +23,5 @@ pub mod restore;
 pub mod retention;
 pub mod store;
 pub mod types;
+pub mod verify;
 pub mod wal;

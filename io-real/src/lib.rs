@@ -18,5 +18,7 @@ pub mod sqlite;
 pub mod state;
 #[cfg(feature = "net")]
 pub mod store;
+#[cfg(feature = "driver")]
+pub mod verify;
 #[cfg(feature = "net")]
 pub mod wake;

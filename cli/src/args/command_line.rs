@@ -3,6 +3,7 @@
 use super::list::ListArgs;
 use super::restore::RestoreArgs;
 use super::store::StoreArgs;
+use super::verify::VerifyArgs;
 use super::watch::WatchArgs;
 use crate::output::{Color, LogFormat, Verbosity};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
@@ -104,6 +105,8 @@ pub(super) enum CommandArgs {
     Restore(RestoreArgs),
     /// List the databases in the store, or what can be restored of one
     List(ListArgs),
+    /// Check that what the store holds is whole and restores
+    Verify(VerifyArgs),
     /// Show on a scratch database that replication and restore work
     Demo,
     /// Check or show the configuration
@@ -119,8 +122,6 @@ pub(super) enum CommandArgs {
     Sync(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Explain(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Verify(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Compact(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]

@@ -10,6 +10,7 @@ mod parse;
 mod restore;
 mod store;
 mod target;
+mod verify;
 mod watch;
 
 pub use command_line::{Global, command};
@@ -17,6 +18,7 @@ pub use list::ListRequest;
 pub use parse::{Command, Invocation, Parsed, parse, wants_json};
 pub use restore::{Existing, Point, RestoreRequest, Verify};
 pub use target::Target;
+pub use verify::VerifyRequest;
 pub use watch::WatchRequest;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::command_line::{CommandArgs, CommandLine, ConfigArgs, ConfigFileArgs, 
 use super::error;
 use super::list::ListRequest;
 use super::restore::RestoreRequest;
+use super::verify::VerifyRequest;
 use super::watch::WatchRequest;
 use crate::config::Flags;
 use crate::exit::Failure;
@@ -30,6 +31,8 @@ pub enum Command {
     Restore(RestoreRequest),
     /// `list`.
     List(ListRequest),
+    /// `verify`.
+    Verify(VerifyRequest),
     /// `demo`.
     Demo,
     /// `config check`.
@@ -75,6 +78,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Watch(args) => Command::Watch(args.try_into()?),
         CommandArgs::Restore(args) => Command::Restore(args.try_into()?),
         CommandArgs::List(args) => Command::List(args.try_into()?),
+        CommandArgs::Verify(args) => Command::Verify(args.try_into()?),
         CommandArgs::Demo => Command::Demo,
         CommandArgs::Config { command: ConfigArgs::Check(ConfigFileArgs { file, store }) } => {
             Command::ConfigCheck { file, flags: store.flags() }
@@ -87,7 +91,6 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Snapshot(_) => return Err(later("snapshot")),
         CommandArgs::Sync(_) => return Err(later("sync")),
         CommandArgs::Explain(_) => return Err(later("explain")),
-        CommandArgs::Verify(_) => return Err(later("verify")),
         CommandArgs::Compact(_) => return Err(later("compact")),
         CommandArgs::Cleanup(_) => return Err(later("cleanup")),
         CommandArgs::Replicate(_) => return Err(later("replicate")),

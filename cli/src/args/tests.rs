@@ -52,7 +52,9 @@ fn global_flags_are_taken_before_and_after_every_command() {
         verbosity: Verbosity::Trace,
         log_format: LogFormat::Text,
     };
-    for command in ["watch a.db", "restore app", "list", "demo", "config check", "config show", "version"] {
+    for command in
+        ["watch a.db", "restore app", "list", "verify app", "demo", "config check", "config show", "version"]
+    {
         assert_eq!(invocation(&format!("{flags} {command}")).global, global, "{command}");
         assert_eq!(invocation(&format!("{command} {flags}")).global, global, "{command}");
     }
@@ -127,6 +129,11 @@ fn list_and_config_understand_their_arguments() {
     let target = Some(Target::Named("app".to_owned()));
     let Command::List(request) = invocation("list app --points").command else { panic!() };
     assert_eq!((request.target, request.points), (target, true));
+    let Command::Verify(request) = invocation("verify app s3://b/p --deep").command else { panic!() };
+    let targets = [Target::Named("app".to_owned()), Target::Url("s3://b/p".to_owned())];
+    assert_eq!((&request.targets[..], request.deep), (&targets[..], true));
+    let Command::Verify(request) = invocation("verify").command else { panic!() };
+    assert_eq!((request.targets, request.deep), (Vec::new(), false));
     let Command::ConfigCheck { file, .. } = invocation("config check x.toml").command else { panic!() };
     assert_eq!(file, Some(PathBuf::from("x.toml")));
 }
@@ -138,8 +145,6 @@ fn what_has_not_come_is_refused_by_name() {
         "sync",
         "sync app.db --wait",
         "explain",
-        "verify --deep --local",
-        "verify app",
         "compact app --level 3 --dry-run",
         "cleanup --dry-run",
         "replicate s3://b/p --local x.db --interval 5s --repair",
@@ -168,6 +173,7 @@ fn what_has_not_come_is_refused_by_name() {
         ("watch a.db --exec true", "watch --exec"),
         ("restore --all -o d", "restore --all"),
         ("restore app --follow", "restore --follow"),
+        ("verify app --deep --local", "verify --local"),
         ("restore app --interval 5s", "restore --interval"),
     ] {
         assert_eq!(refusal(line).headline(), format!("{thing}: not in this version"));
@@ -233,7 +239,7 @@ fn help_is_as_reviewed() {
         Err(error) => error.render().to_string(),
         Ok(_) => panic!("{line}"),
     };
-    for name in ["", "watch", "restore", "list", "demo", "config", "config check", "version"] {
+    for name in ["", "watch", "restore", "list", "verify", "demo", "config", "config check", "version"] {
         insta::assert_snapshot!(
             format!("help {name}").trim().replace(' ', "_"),
             help(&format!("{name} --help"))

@@ -14,6 +14,9 @@ mod restore_proof;
 mod restore_report;
 mod restore_told;
 mod run;
+pub mod verify;
+mod verify_report;
+mod verify_scratch;
 mod version;
 pub mod watch;
 

@@ -1,6 +1,6 @@
 //! One run of the program: arguments in, exit code out.
 
-use super::{config_check, config_show, demo, list, restore, version, watch};
+use super::{config_check, config_show, demo, list, restore, verify, version, watch};
 use crate::args::{Command, Global, Invocation, Parsed, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
 use crate::exit::{Failure, Kind};
@@ -61,6 +61,10 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
         Command::List(request) => {
             let job = list::ListJob::plan(&request, &configured(&request.flags)?)?;
             block_on(list::run(job, printer))
+        }
+        Command::Verify(request) => {
+            let job = verify::VerifyJob::plan(&request, &configured(&request.flags)?)?;
+            block_on(verify::run(job, printer))
         }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {

@@ -87,11 +87,21 @@ impl World {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Output {
+        self.command_on_s3(server, bucket, arguments).envs(environment.iter().copied()).output().unwrap()
+    }
+
+    /// Starts any command there.
+    pub(crate) fn start_on_s3(&self, server: &S3Server, bucket: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command_on_s3(server, bucket, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn command_on_s3(&self, server: &S3Server, bucket: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command.env("WALSYNC_STORE", format!("s3://{bucket}"));
         command.env("AWS_ENDPOINT_URL", server.endpoint());
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-        command.envs(environment.iter().copied()).output().unwrap()
+        command
     }
 
     fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {

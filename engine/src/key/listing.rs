@@ -8,7 +8,7 @@ use crate::mutants::{Mutant, mutated};
 use crate::store::{ETag, ObjectMeta};
 use crate::types::{Level, Timestamp, Txid};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// One object of a place, as the listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,22 +40,27 @@ pub struct ListingBuilder {
     place: Place,
     layout: Layout,
     objects: BTreeMap<ObjectKey, ObjectInfo>,
+    strangers: BTreeSet<String>,
     manifest: Option<ObjectMeta>,
 }
 
 impl ListingBuilder {
     /// Starts with nothing.
     pub fn new(place: Place, layout: Layout) -> ListingBuilder {
-        ListingBuilder { place, layout, objects: BTreeMap::new(), manifest: None }
+        let (objects, strangers) = (BTreeMap::new(), BTreeSet::new());
+        ListingBuilder { place, layout, objects, strangers, manifest: None }
     }
 
-    /// Takes one page. Keys that are neither an object nor the manifest of the place are ignored.
+    /// Takes one page. Keys that are neither an object nor the manifest of the place are ignored; of those in the folder of
+    /// a level the first ones are remembered.
     pub fn page<'a>(&mut self, page: impl IntoIterator<Item = &'a ObjectMeta>) {
         for meta in page {
             if let Some(info) = self.place.object_info(self.layout, meta) {
                 self.objects.insert(info.key, info);
             } else if meta.key == self.place.manifest_key() {
                 self.manifest = Some(meta.clone());
+            } else if self.strangers.len() < STRANGERS_MAX && self.place.is_in_level(self.layout, &meta.key) {
+                self.strangers.insert(meta.key.clone());
             }
         }
     }
@@ -71,7 +76,8 @@ impl ListingBuilder {
 
     /// The listing, once every level was read to its end.
     pub fn finish(self, modified: ModifiedIs) -> PlaceListing {
-        PlaceListing::new(self.objects.into_values().collect(), self.manifest, modified)
+        let listing = PlaceListing::new(self.objects.into_values().collect(), self.manifest, modified);
+        PlaceListing { strangers: self.strangers.into_iter().collect(), ..listing }
     }
 }
 
@@ -80,6 +86,7 @@ impl ListingBuilder {
 pub struct PlaceListing {
     objects: Vec<ObjectInfo>,
     late: Vec<ObjectInfo>,
+    strangers: Vec<String>,
     manifest: Option<ObjectMeta>,
     modified: ModifiedIs,
 }
@@ -96,7 +103,7 @@ impl PlaceListing {
             ModifiedIs::HeaderTime => Vec::new(),
         };
         let (late, objects) = objects.into_iter().partition(|o| late_keys.binary_search(&o.key).is_ok());
-        PlaceListing { objects, late, manifest, modified }
+        PlaceListing { objects, late, strangers: Vec::new(), manifest, modified }
     }
 
     /// What it would be without the objects that `goes` names, late arrivals among them. What counted before counts still.
@@ -126,6 +133,11 @@ impl PlaceListing {
     /// deleted at the next pass.
     pub fn late_arrivals(&self) -> &[ObjectInfo] {
         &self.late
+    }
+
+    /// Keys in the folders of levels that are no object's: nobody reads them. Not all of very many.
+    pub fn strangers(&self) -> &[String] {
+        &self.strangers
     }
 
     /// `manifest.json`, if the root of the place was listed and has it.
@@ -188,6 +200,9 @@ fn late_arrivals(sorted: &[ObjectInfo]) -> Vec<ObjectKey> {
     }
     late
 }
+
+/// More strangers need no names: somebody uses the folder for something else.
+const STRANGERS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests;

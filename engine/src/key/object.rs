@@ -27,6 +27,11 @@ impl Layout {
         }
     }
 
+    /// Whether a name below a place is in the folder of a level.
+    pub(super) fn is_in_level(self, name: &str) -> bool {
+        self.split_level(name).is_some()
+    }
+
     /// Takes a level folder off the front of a name; `None` if there is none or it is spelled otherwise.
     fn split_level(self, name: &str) -> Option<(Level, &str)> {
         let (level, file) = match self {

@@ -67,6 +67,11 @@ impl Place {
         key.strip_prefix(&*self.folder)?.strip_prefix('/')
     }
 
+    /// Whether a key lies in the folder of one of the place's levels, whatever its name.
+    pub(super) fn is_in_level(&self, layout: Layout, key: &str) -> bool {
+        self.name_of(key).is_some_and(|name| layout.is_in_level(name))
+    }
+
     /// Reads one entry of a listing; `None` for everything that is not an object of this place.
     pub fn object_info(&self, layout: Layout, meta: &ObjectMeta) -> Option<ObjectInfo> {
         let key = ObjectKey::parse(layout, self.name_of(&meta.key)?)?;

@@ -207,6 +207,18 @@ mutants! {
     RestoreUnprovenRead = "restore-unproven-read",
     /// Of two objects whose headers contradict each other nobody asks which one is damaged.
     RestoreAccusedBelieved = "restore-accused-believed",
+    /// A digest of the manifest's index speaks against an object that proves itself.
+    RestoreIndexDigestBelieved = "restore-index-digest-believed",
+    /// Objects that are missing on the way to a state are no fault for `verify`.
+    VerifySkipsGap = "verify-skips-gap",
+    /// `verify` does not compare the manifest's index with the objects.
+    VerifyBelievesIndex = "verify-believes-index",
+    /// `verify` reads headers, and no page indexes.
+    VerifySkipsPageIndex = "verify-skips-page-index",
+    /// A first image without its claim is no fault for `verify`.
+    VerifyForgetsClaim = "verify-forgets-claim",
+    /// `verify` reports what it finds by headers although objects are to be read whole.
+    VerifyReadsNothingWhole = "verify-reads-nothing-whole",
     /// A slot that landed late, inside what was settled, counts.
     LateSlotCounts = "late-slot-counts",
     /// Behind a gap nobody looks for an image.

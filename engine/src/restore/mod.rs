@@ -31,6 +31,6 @@ pub use knowledge::{Facts, Knowledge, Needs, Step, is_full_image};
 pub use link::Link;
 pub use plan::{Plan, PlannedObject, plan};
 pub use points::{Point, points};
-pub(crate) use reach::is_first_image_unclaimed;
+pub(crate) use reach::{Faults, Reach, is_first_image_unclaimed};
 pub use reads::{Fetch, ReadLimits, Reading};
 pub use target::Target;

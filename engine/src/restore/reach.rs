@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether what headers say against an object counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Faults {
+pub(crate) enum Faults {
     /// It does: the truth.
     Count,
     /// It does not: to find out which fault keeps a state from being reached.
@@ -21,7 +21,7 @@ pub(super) enum Faults {
 }
 
 /// The best way to every state, for one listing and what is known of it.
-pub(super) struct Reach<'a> {
+pub(crate) struct Reach<'a> {
     objects: &'a [ObjectInfo],
     known: &'a Knowledge,
     faults: Faults,
@@ -52,7 +52,7 @@ struct Hop {
 type Rank = (Txid, Level, Reverse<usize>, Level, Txid, Txid);
 
 impl<'a> Reach<'a> {
-    pub(super) fn new(listing: &'a PlaceListing, known: &'a Knowledge, faults: Faults) -> Reach<'a> {
+    pub(crate) fn new(listing: &'a PlaceListing, known: &'a Knowledge, faults: Faults) -> Reach<'a> {
         Reach::from_bases(listing, known, faults, BTreeSet::new())
     }
 
@@ -99,7 +99,7 @@ impl<'a> Reach<'a> {
     }
 
     /// Every reachable state, ascending, with the last object of the best way to it.
-    pub(super) fn states(&self) -> impl Iterator<Item = (Txid, ObjectKey)> {
+    pub(crate) fn states(&self) -> impl Iterator<Item = (Txid, ObjectKey)> {
         self.ends.iter().map(|(txid, objects)| (*txid, self.objects[self.best(objects)].key))
     }
 
@@ -123,7 +123,7 @@ impl<'a> Reach<'a> {
     }
 
     /// The earlier object that keeps `right` from following `left`, by what is known of headers.
-    pub(super) fn contradiction(&self, left: ObjectKey, right: ObjectKey) -> Option<ObjectKey> {
+    pub(crate) fn contradiction(&self, left: ObjectKey, right: ObjectKey) -> Option<ObjectKey> {
         self.contradiction_with(self.witness_against(right), left, right)
     }
 
@@ -134,8 +134,19 @@ impl<'a> Reach<'a> {
     }
 
     /// Whether a TXID lies inside a reachable object: its own state may be gone, but nothing is missing.
-    pub(super) fn covers(&self, txid: Txid) -> bool {
+    pub(crate) fn covers(&self, txid: Txid) -> bool {
         self.covered.contains(txid)
+    }
+
+    /// Whether something leads to an object, or it is a base.
+    pub(crate) fn is_reached(&self, key: ObjectKey) -> bool {
+        self.objects.binary_search_by_key(&key, |o| o.key).is_ok_and(|object| self.hops[object].is_some())
+    }
+
+    /// The newest reachable object that one above TXID 1 could follow by name.
+    pub(crate) fn joining(&self, key: ObjectKey) -> Option<ObjectKey> {
+        let (_, objects) = self.ends.range(state_before(key)..key.max()).next_back()?;
+        objects.last().map(|&object| self.objects[object].key)
     }
 
     /// Reachable objects that contain a TXID, the narrowest first.
@@ -173,7 +184,7 @@ impl<'a> Reach<'a> {
     }
 
     /// Whether it is a first image whose writer never won the claim slot.
-    pub(super) fn is_unclaimed(&self, key: ObjectKey) -> bool {
+    pub(crate) fn is_unclaimed(&self, key: ObjectKey) -> bool {
         self.unclaimed_first_image && key == ObjectKey::snapshot(Txid::ONE)
     }
 

@@ -35,10 +35,10 @@ pub(super) async fn off_thread<T: Send + 'static>(
 /// A future that goes on whether it is polled or not, and ends when it is dropped.
 ///
 /// Requests have time limits: one that waits for its turn to be polled would run into its own.
-pub(super) struct Task<T>(JoinHandle<std::thread::Result<T>>);
+pub(crate) struct Task<T>(JoinHandle<std::thread::Result<T>>);
 
 impl<T: Send + 'static> Task<T> {
-    pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+    pub(crate) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
         // Not by the runtime's own means: that of the simulation ends with a task that panics.
         Task(tokio::spawn(AssertUnwindSafe(future).catch_unwind()))
     }

@@ -1,13 +1,15 @@
 //! What a store holds: its places, and the objects of one.
 
 use super::blocking::Task;
+use super::object::Objects;
 use super::reads::{Limits, Reads};
 use super::{ReadError, RestoreError};
-use crate::port::Store;
+use crate::port::{Store, Work};
 use engine::key::{Layout, ListingBuilder, ModifiedIs, Place, PlaceListing, is_place};
 use engine::manifest::{Manifest, ManifestError};
 use engine::mutants::{Mutant, mutated};
 use engine::types::Level;
+use engine::verify::Recorded;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub struct Catalog {
     pub(super) reads: Reads,
     pub(super) layout: Layout,
     modified: ModifiedIs,
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 impl Catalog {
@@ -91,16 +93,47 @@ impl Catalog {
     /// # Errors
     /// When the store does not answer, or a newer version wrote it.
     pub async fn manifest(&self, place: &Place) -> Result<Option<Manifest>, RestoreError> {
-        let key = place.manifest_key();
-        let Some(body) = self.reads.whole(&key).await? else { return Ok(None) };
-        match Manifest::decode(&body.bytes) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(ManifestError::Newer { format }) => Err(RestoreError::NewerFormat { format }),
-            Err(ManifestError::Corrupt(why)) => {
-                tracing::warn!(key, why, "going on without the index");
+        match self.recorded(place).await? {
+            Recorded::Missing => Ok(None),
+            Recorded::Read(manifest) => Ok(Some(manifest)),
+            Recorded::Damaged(why) => {
+                tracing::warn!(key = place.manifest_key(), %why, "going on without the index");
                 Ok(None)
             }
         }
+    }
+
+    /// What `manifest.json` of a place turns out to be.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a newer version wrote it.
+    pub async fn recorded(&self, place: &Place) -> Result<Recorded, RestoreError> {
+        let Some(body) = self.reads.whole(&place.manifest_key()).await? else {
+            return Ok(Recorded::Missing);
+        };
+        match Manifest::decode(&body.bytes) {
+            Ok(manifest) => Ok(Recorded::Read(manifest)),
+            Err(ManifestError::Newer { format }) => Err(RestoreError::NewerFormat { format }),
+            Err(ManifestError::Corrupt(why)) => Ok(Recorded::Damaged(why.into())),
+        }
+    }
+
+    /// The objects of a place, to read them. `on_bytes` hears of every download.
+    pub(crate) fn objects(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        manifest: Option<&Manifest>,
+        on_bytes: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Arc<Objects> {
+        Arc::new(Objects::new(
+            self.reads.clone(),
+            work,
+            (place.clone(), self.layout),
+            self.limits.lock_byte,
+            manifest,
+            Box::new(on_bytes),
+        ))
     }
 
     /// Looks at the direct children of a folder (empty, or ending in `/`).

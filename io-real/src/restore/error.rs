@@ -127,7 +127,7 @@ impl OutputError {
 
 /// Why the reading of one object came to an end.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is gone, or another version than was listed: list again.
     Gone(ObjectKey),
     /// It is not what it claims to be: plan around it.

@@ -12,6 +12,7 @@
 
 mod blocking;
 mod catalog;
+mod digests;
 mod download;
 mod error;
 mod integrity;
@@ -26,14 +27,19 @@ mod survey;
 mod temporary;
 mod whole;
 
+pub(crate) use blocking::Task;
 pub use catalog::Catalog;
+pub(crate) use error::Fault;
 pub use error::{OutputError, ReadError, RestoreError};
+pub(crate) use object::Objects;
 pub use object::READ_FOR_HEADER_BYTES_MAX;
 pub use output::{IfExists, Output};
 pub use reads::Limits;
 pub use restorer::{Event, Observer, Proof, Recorder, Restored, Restorer};
 pub use set_aside::Moved;
+pub(crate) use survey::LISTINGS_MAX;
 pub use survey::Survey;
+pub(crate) use whole::check_whole;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::ReadError;
 use super::blocking::off_thread;
+use super::digests::Digests;
 use super::error::Fault;
 use super::reads::{Piece, Reads, Turn};
 use crate::port::Work;
@@ -19,13 +20,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The objects of a place, while they are read.
-pub(super) struct Objects {
+pub(crate) struct Objects {
     reads: Reads,
     work: Arc<dyn Work>,
     place: Place,
     layout: Layout,
     lock_byte: LockByte,
-    hashes: BTreeMap<ObjectKey, Sha256>,
+    /// By the manifest's index.
+    indexed: BTreeMap<ObjectKey, Sha256>,
     seen: Mutex<Seen>,
     downloaded_bytes: AtomicU64,
     on_bytes: Box<dyn Fn(u64) + Send + Sync>,
@@ -36,6 +38,8 @@ pub(super) struct Objects {
 struct Seen {
     versions: BTreeMap<ObjectKey, ETag>,
     headers: BTreeMap<ObjectKey, Header>,
+    /// Of those that have some, or were compared.
+    digests: BTreeMap<ObjectKey, Digests>,
     /// Small objects, so that header, index and pages take one request.
     small: BTreeMap<ObjectKey, Bytes>,
     small_bytes: u64,
@@ -57,32 +61,38 @@ impl Objects {
         on_bytes: Box<dyn Fn(u64) + Send + Sync>,
     ) -> Objects {
         let entries = manifest.iter().flat_map(|manifest| &manifest.objects);
-        let hashes = entries.filter_map(|entry| Some((entry.key, entry.sha256?))).collect();
+        let indexed = entries.filter_map(|entry| Some((entry.key, entry.sha256?))).collect();
         let (seen, downloaded_bytes) = (Mutex::default(), AtomicU64::new(0));
-        Objects { reads, work, place, layout, lock_byte, hashes, seen, downloaded_bytes, on_bytes }
+        Objects { reads, work, place, layout, lock_byte, indexed, seen, downloaded_bytes, on_bytes }
     }
 
-    pub(super) fn lock_byte(&self) -> LockByte {
+    pub(crate) fn lock_byte(&self) -> LockByte {
         self.lock_byte
     }
 
-    /// The SHA-256 that an object must have, where the manifest knows.
-    pub(super) fn sha256(&self, key: ObjectKey) -> Option<Sha256> {
-        self.hashes.get(&key).copied()
+    /// What is known of an object's SHA-256 so far.
+    pub(crate) fn digests(&self, key: ObjectKey) -> Digests {
+        let seen = self.seen().digests.get(&key).copied().unwrap_or_default();
+        Digests { indexed: self.indexed.get(&key).copied(), ..seen }
+    }
+
+    /// Takes note of the SHA-256 of an object that was read whole.
+    pub(super) fn keep_digest(&self, key: ObjectKey, content: Sha256) {
+        self.seen().digests.entry(key).or_default().content = Some(content);
     }
 
     /// Bytes that came from the store.
-    pub(super) fn downloaded_bytes(&self) -> u64 {
+    pub(crate) fn downloaded_bytes(&self) -> u64 {
         self.downloaded_bytes.load(Ordering::Relaxed)
     }
 
     /// Forgets everything: the place was listed again, or what was read was damaged on the way.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.seen() = Seen::default();
     }
 
     /// Forgets what was read of an object: it may have come wrong.
-    pub(super) fn forget_one(&self, key: ObjectKey) {
+    pub(crate) fn forget_one(&self, key: ObjectKey) {
         let mut seen = self.seen();
         seen.headers.remove(&key);
         if let Some(bytes) = seen.small.remove(&key) {
@@ -96,7 +106,7 @@ impl Objects {
     }
 
     /// An object's header, for the TXIDs in its name. One that is wrong is read again: it may have come wrong.
-    pub(super) async fn header(&self, info: &ObjectInfo) -> Result<Header, Fault> {
+    pub(crate) async fn header(&self, info: &ObjectInfo) -> Result<Header, Fault> {
         match self.header_once(info).await {
             Err(Fault::Damaged(..)) => {
                 self.forget_one(info.key);
@@ -131,7 +141,7 @@ impl Objects {
     }
 
     /// An object's header and page index. Where they do not go together, both are read again.
-    pub(super) async fn index(&self, info: &ObjectInfo) -> Result<(Header, Vec<PageEntry>), Fault> {
+    pub(crate) async fn index(&self, info: &ObjectInfo) -> Result<(Header, Vec<PageEntry>), Fault> {
         match self.index_once(info).await {
             Err(Fault::Damaged(..)) => {
                 self.forget_one(info.key);
@@ -217,11 +227,22 @@ impl Objects {
             return Err(Fault::Gone(key));
         }
         let bytes = body.bytes.clone();
+        if let Some(sha256) = body.attributes.sha256 {
+            seen.digests.entry(key).or_default().beside = Some(sha256);
+        }
         if length == info.size_bytes {
-            let known = [self.sha256(key), body.attributes.sha256];
-            let differs = known.iter().flatten().any(|sha256| *sha256 != Sha256::of(&bytes));
-            if differs && !mutated(Mutant::RestoreHeaderBelieved) {
-                return Err(Fault::Damaged(key, "its SHA-256 is wrong".to_owned()));
+            let beside = body.attributes.sha256;
+            let digests = Digests { beside, indexed: self.indexed.get(&key).copied(), content: None };
+            if digests.is_any() {
+                let content = Sha256::of(&bytes);
+                seen.digests.entry(key).or_default().content = Some(content);
+                // What is no header is found out where it is read.
+                let is_ours = Header::decode(&bytes).map_or(true, |header| header.chain().is_some());
+                if let Err(why) = digests.compare(key, content, is_ours)
+                    && !mutated(Mutant::RestoreHeaderBelieved)
+                {
+                    return Err(Fault::Damaged(key, why.to_owned()));
+                }
             }
             if length <= READ_FOR_HEADER_BYTES_MAX && seen.small_bytes + length <= SMALL_TOTAL_BYTES_MAX {
                 seen.small_bytes += length;

@@ -129,6 +129,46 @@ impl Restorer {
         output: &Output,
         integrity_check: bool,
     ) -> Result<Restored, RestoreError> {
+        let Made { plan, temporary, attempted } = self.make(survey, target, output, integrity_check).await?;
+        let Attempted { checksum, proof, sums } = attempted;
+        let record = sums.map(|sums| self.record(survey, &plan, sums));
+        self.publish(output, temporary, record).await?;
+        Ok(Restored {
+            txid: plan.txid(),
+            time: plan.time(),
+            page_size: plan.page_size(),
+            page_count: plan.page_count(),
+            size_bytes: plan.database_bytes(),
+            objects_count: plan.objects().len(),
+            unchained_count: plan.unchained_count(),
+            downloaded_bytes: survey.objects.downloaded_bytes(),
+            checksum,
+            proof,
+            integrity_checked: integrity_check,
+        })
+    }
+
+    /// Restores a state to the temporary file of `output`, has SQLite check it, and leaves nothing.
+    ///
+    /// # Errors
+    /// As [`Restorer::restore`].
+    pub async fn rehearse(
+        &self,
+        survey: &mut Survey,
+        target: Target,
+        output: &Output,
+    ) -> Result<Txid, RestoreError> {
+        Ok(self.make(survey, target, output, true).await?.plan.txid())
+    }
+
+    /// Makes the database that `output` gets, around what is gone or damaged.
+    async fn make(
+        &self,
+        survey: &mut Survey,
+        target: Target,
+        output: &Output,
+        integrity_check: bool,
+    ) -> Result<Made, RestoreError> {
         loop {
             let plan = self.plan(survey, target).await?;
             (self.observer)(Event::Planned(&plan));
@@ -136,25 +176,11 @@ impl Restorer {
             let temporary = self.temporary(output).await?;
             let attempt = self.attempt(survey, &plan, &temporary).await;
             match attempt {
-                Ok(Attempted { checksum, proof, sums }) => {
+                Ok(attempted) => {
                     if integrity_check {
                         self.check_integrity(output, &plan, &temporary).await?;
                     }
-                    let record = sums.map(|sums| self.record(survey, &plan, sums));
-                    self.publish(output, temporary, record).await?;
-                    return Ok(Restored {
-                        txid: plan.txid(),
-                        time: plan.time(),
-                        page_size: plan.page_size(),
-                        page_count: plan.page_count(),
-                        size_bytes: plan.database_bytes(),
-                        objects_count: plan.objects().len(),
-                        unchained_count: plan.unchained_count(),
-                        downloaded_bytes: survey.objects.downloaded_bytes(),
-                        checksum,
-                        proof,
-                        integrity_checked: integrity_check,
-                    });
+                    return Ok(Made { plan, temporary, attempted });
                 }
                 // Each object is proven or learned as damaged once, so this comes to an end.
                 Err(Failed::Fault(fault)) => {
@@ -330,6 +356,13 @@ impl Restorer {
         let output = output.clone();
         off_thread(&self.work, move || output.publish(temporary, record)).await
     }
+}
+
+/// A database that has no name yet.
+struct Made {
+    plan: Plan,
+    temporary: Temporary,
+    attempted: Attempted,
 }
 
 /// What came of an attempt.

@@ -51,14 +51,7 @@ impl Survey {
     ) -> Result<Survey, RestoreError> {
         let manifest = catalog.manifest(place).await?;
         let listing = catalog.listing(place).await?;
-        let objects = Arc::new(Objects::new(
-            catalog.reads.clone(),
-            work,
-            (place.clone(), catalog.layout),
-            catalog.limits.lock_byte,
-            manifest.as_ref(),
-            Box::new(on_bytes),
-        ));
+        let objects = catalog.objects(work, place, manifest.as_ref(), on_bytes);
         let mut known = Knowledge::default();
         if let Some(manifest) = &manifest {
             known.learn_index(manifest, &listing);
@@ -231,4 +224,4 @@ async fn look(objects: &Objects, info: &ObjectInfo, image: bool) -> Result<Optio
 }
 
 /// Objects move up while they are read; a place that changes this often is being emptied.
-const LISTINGS_MAX: u32 = 8;
+pub(crate) const LISTINGS_MAX: u32 = 8;

@@ -1,15 +1,17 @@
 //! An object read from the first byte to the last, so that its own checksum proves it.
 
 use super::blocking::{Task, off_thread};
+use super::digests::Digests;
 use super::error::Fault;
 use super::object::Objects;
 use super::page_writer::{PageFile, PageWriter, Written};
 use crate::port::Work;
+use engine::db::{NO_PAGES, page_checksum};
 use engine::key::{ObjectInfo, ObjectKey};
 use engine::ltx::{Decoder, Header, Item};
 use engine::restore::Fetch;
 use engine::store::Sha256;
-use engine::types::{LockByte, Pgno};
+use engine::types::{Checksum, Pgno};
 use futures::stream::{self, StreamExt as _};
 use sha2::Digest as _;
 use std::ops::Range;
@@ -34,8 +36,7 @@ pub(super) async fn write_whole(
     let ranges = fetches.into_iter().map(|fetch| fetch.range).collect();
     let writer = PageWriter::new(to);
     let reader = Reader::new(objects, info.key, Some(Wanted { pages: wanted, next: 0, writer }));
-    let (_, written) = read_through(objects, work, info, ranges, reader).await?;
-    Ok(written)
+    Ok(read_through(objects, work, info, ranges, reader).await?.written)
 }
 
 /// Headers of objects that were read whole.
@@ -51,8 +52,8 @@ pub(super) async fn check_each(
     let checks = stream::iter(infos).map(|info| {
         let (objects, work) = (objects.clone(), work.clone());
         Task::spawn(async move {
-            let header = check_whole(&objects, &work, &info, request_bytes_max).await;
-            header.map(|header| (info.key, header))
+            let read = check_whole(&objects, &work, &info, request_bytes_max).await;
+            read.map(|read| (info.key, read.header))
         })
     });
     let mut checks = checks.buffered(CHECKS_AT_ONCE);
@@ -63,16 +64,26 @@ pub(super) async fn check_each(
     Ok(headers)
 }
 
-async fn check_whole(
+/// Reads one object whole.
+pub(crate) async fn check_whole(
     objects: &Arc<Objects>,
     work: &Arc<dyn Work>,
     info: &ObjectInfo,
     request_bytes_max: u64,
-) -> Result<Header, Fault> {
+) -> Result<WholeRead, Fault> {
     let starts = (0..info.size_bytes).step_by(usize::try_from(request_bytes_max).unwrap_or(usize::MAX));
     let ranges = starts.map(|start| start..(start + request_bytes_max).min(info.size_bytes)).collect();
-    let (header, _) = read_through(objects, work, info, ranges, Reader::new(objects, info.key, None)).await?;
-    Ok(header)
+    read_through(objects, work, info, ranges, Reader::new(objects, info.key, None)).await
+}
+
+/// What came of an object that was read whole, and is sound.
+pub(crate) struct WholeRead {
+    pub(crate) header: Header,
+    /// Over the checksums of its pages, where none was written.
+    pub(crate) pages: Checksum,
+    /// Where there was something to compare with.
+    pub(crate) content: Option<Sha256>,
+    written: Written,
 }
 
 async fn read_through(
@@ -81,7 +92,7 @@ async fn read_through(
     info: &ObjectInfo,
     ranges: Vec<Range<u64>>,
     mut reader: Reader,
-) -> Result<(Header, Written), Fault> {
+) -> Result<WholeRead, Fault> {
     // Turns come in the order in which the parts are needed: who comes later and holds one waits for those before.
     let waiting = objects.clone();
     let turns = stream::iter(ranges).then(move |range| {
@@ -95,9 +106,15 @@ async fn read_through(
     let parts = pin!(parts);
     let mut parts = parts.buffered(READ_AHEAD);
     while let Some(part) = parts.next().await.transpose()? {
+        // The first part tells what is kept beside the object.
+        reader.expect(objects);
         reader = off_thread(work, move || reader.step(&part.bytes).map(|()| reader)).await?;
     }
-    off_thread(work, move || reader.finish()).await
+    let read = off_thread(work, move || reader.finish()).await?;
+    if let Some(content) = read.content {
+        objects.keep_digest(info.key, content);
+    }
+    Ok(read)
 }
 
 /// Takes the bytes of one object in order.
@@ -105,7 +122,9 @@ struct Reader {
     key: ObjectKey,
     decoder: Decoder,
     header: Option<Header>,
-    hash: Option<(sha2::Sha256, Sha256)>,
+    hash: Option<(sha2::Sha256, Digests)>,
+    /// Over the pages so far.
+    pages: Checksum,
     wanted: Option<Wanted>,
 }
 
@@ -119,9 +138,16 @@ struct Wanted {
 
 impl Reader {
     fn new(objects: &Objects, key: ObjectKey, wanted: Option<Wanted>) -> Reader {
-        let lock_byte: LockByte = objects.lock_byte();
-        let hash = objects.sha256(key).map(|expected| (sha2::Sha256::new(), expected));
-        Reader { key, decoder: Decoder::new(lock_byte), header: None, hash, wanted }
+        let decoder = Decoder::new(objects.lock_byte());
+        Reader { key, decoder, header: None, hash: None, pages: NO_PAGES, wanted }
+    }
+
+    /// Before the first byte: what its SHA-256 has to be.
+    fn expect(&mut self, objects: &Objects) {
+        let digests = objects.digests(self.key);
+        if self.decoder.bytes_read() == 0 && digests.is_any() {
+            self.hash = Some((sha2::Sha256::new(), digests));
+        }
     }
 
     fn step(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
@@ -133,6 +159,9 @@ impl Reader {
             match item.map_err(|error| Fault::Damaged(self.key, error.to_string()))? {
                 None => return Ok(()),
                 Some(Item::Page { pgno, page }) => {
+                    if self.wanted.is_none() {
+                        self.pages = self.pages ^ page_checksum(pgno, page);
+                    }
                     if let Some(wanted) = &mut self.wanted
                         && wanted.pages.get(wanted.next) == Some(&pgno)
                     {
@@ -146,20 +175,22 @@ impl Reader {
         }
     }
 
-    fn finish(self) -> Result<(Header, Written), Fault> {
-        let damaged = |why: String| Fault::Damaged(self.key, why);
-        self.decoder.finish().map_err(|error| damaged(error.to_string()))?;
-        if let Some((hash, expected)) = self.hash
-            && Sha256(hash.finalize().into()) != expected
-        {
-            return Err(damaged("its SHA-256 is not the one in the manifest".to_owned()));
-        }
+    fn finish(self) -> Result<WholeRead, Fault> {
+        let damaged = |why: &str| Fault::Damaged(self.key, why.to_owned());
+        self.decoder.finish().map_err(|error| damaged(&error.to_string()))?;
         let header = self.header.expect("what was decoded to its end has one");
-        match self.wanted {
-            None => Ok((header, Written::default())),
-            // The decoder proved that the index lists what is there, and the wanted pages came from it.
-            Some(wanted) if wanted.next == wanted.pages.len() => Ok((header, wanted.writer.finish()?)),
-            Some(_) => Err(damaged("its page index changed while it was read".to_owned())),
+        let mut content = None;
+        if let Some((hash, expected)) = self.hash {
+            let found = Sha256(hash.finalize().into());
+            expected.compare(self.key, found, header.chain().is_some()).map_err(damaged)?;
+            content = Some(found);
         }
+        let written = match self.wanted {
+            None => Written::default(),
+            // The decoder proved that the index lists what is there, and the wanted pages came from it.
+            Some(wanted) if wanted.next == wanted.pages.len() => wanted.writer.finish()?,
+            Some(_) => return Err(damaged("its page index changed while it was read")),
+        };
+        Ok(WholeRead { header, pages: self.pages, content, written })
     }
 }

@@ -8,6 +8,7 @@ use engine::key::ObjectKey;
 use engine::ltx::{Version, read_any, version};
 use engine::restore::{PlanError, PlanErrorKind, Point, Target};
 use engine::types::{LockByte, Timestamp, Txid};
+use engine::verify::{Kind, Report};
 use io_real::restore::{READ_FOR_HEADER_BYTES_MAX, RestoreError, Restored};
 use std::collections::BTreeSet;
 
@@ -21,8 +22,6 @@ pub struct Judge {
     pub saying: Saying,
     /// It says that a newer version wrote it.
     pub is_newer: bool,
-    /// Objects of which its index has another digest than theirs: it speaks against them although they are sound.
-    pub maligned: BTreeSet<ObjectKey>,
 }
 
 /// A restore.
@@ -84,11 +83,9 @@ impl Judge {
         let mut times = told_by
             .filter(|(key, _)| key.range().max() == txid)
             .map(|(_, item)| item.time_of_another.unwrap_or(item.time));
-        // What the index speaks against tells nothing where it was read whole, and what else ends there tells the time.
-        let is_told_by = |shelf: &Shelf| shelf.time(&self.history, txid) == Some(restored.time);
         let is_time = match is_damaged || read.changed || self.shelf.has_page_sizes() {
             true => times.any(|time| time == restored.time),
-            false => is_told_by(&self.shelf) || is_told_by(&self.without_maligned(|_, _| true).shelf),
+            false => self.shelf.time(&self.history, txid) == Some(restored.time),
         };
         if self.tells_times() && !is_time {
             return Err((21, format!("{} is not the time of {txid}", restored.time)));
@@ -146,10 +143,8 @@ impl Judge {
             RestoreError::Store(_) if !read.well => Ok(()),
             RestoreError::Restless { .. } if read.changed => Ok(()),
             RestoreError::Plan(error) => {
-                let is_blamed_rightly = |key: &ObjectKey| {
-                    let is_damaged = self.shelf.items.get(key).is_some_and(|item| item.is_damaged);
-                    is_damaged || self.maligned.contains(key)
-                };
+                let is_blamed_rightly =
+                    |key: &ObjectKey| self.shelf.items.get(key).is_some_and(|item| item.is_damaged);
                 match error {
                     PlanError::Damaged { object, .. } if !is_blamed_rightly(object) => {
                         unexplained("a sound object is said to be damaged")
@@ -161,19 +156,11 @@ impl Judge {
                         unexplained("two sound objects are said not to belong together")
                     }
                     _ if read.changed => Ok(()),
-                    _ => self.without_maligned(|_, _| true).refused(read.target, error),
+                    _ => self.refused(read.target, error),
                 }
             }
             _ => unexplained("nothing explains this"),
         }
-    }
-
-    /// As one sees it who believes the index of what he has read whole.
-    fn without_maligned(&self, is_read: impl Fn(&ObjectKey, &Item) -> bool) -> Judge {
-        let mut shelf = self.shelf.clone();
-        let maligned = shelf.items.iter_mut().filter(|(key, _)| self.maligned.contains(key));
-        maligned.filter(|(key, item)| is_read(key, item)).for_each(|(_, item)| item.is_damaged = true);
-        Judge { history: self.history.clone(), shelf, maligned: BTreeSet::new(), ..*self }
     }
 
     /// There must be no sound way, and the points around are told as they are.
@@ -243,19 +230,12 @@ impl Judge {
             Err(error) => return wrong(format!("{error}")),
         };
         let found: BTreeSet<Txid> = points.iter().map(|point| point.txid).collect();
-        // A digest of the index that is wrong keeps a sound object from being used, where the listing needs its header and
-        // reads all of it for that: of any object, or of the first image alone (no index names level 0).
-        let is_read = |key: &ObjectKey, item: &Item| {
-            item.bytes.len() as u64 <= READ_FOR_HEADER_BYTES_MAX
-                && (listed.checked || *key == ObjectKey::snapshot(Txid::ONE))
-        };
-        let shelf = self.without_maligned(is_read).shelf;
-        let sound = shelf.points(&self.history);
+        let sound = self.shelf.points(&self.history);
         let is_damaged = self.shelf.is_damaged();
         // Links count as sound until headers contradict them, and objects until somebody reads them.
         let is_right = match listed.checked && !is_damaged {
             true => found == sound,
-            false => found.is_superset(&shelf.certain_points(&self.history)),
+            false => found.is_superset(&self.shelf.certain_points(&self.history)),
         };
         if !is_right {
             return wrong(format!("{sound:?}, and were listed as {found:?}"));
@@ -264,19 +244,64 @@ impl Judge {
             return wrong("one has no time".to_owned());
         }
         // Of an index that is wrong, only a listing that reads every header says nothing.
-        let is_index_right =
-            [Saying::Index, Saying::IndexWithoutDigests, Saying::Nothing].contains(&self.saying);
+        let is_index_right = [Saying::Index, Saying::IndexWithoutDigests, Saying::Maligning, Saying::Nothing]
+            .contains(&self.saying);
         let is_late = |point: &&Point| {
             (listed.checked || is_index_right)
                 && point.time.is_some()
                 && sound.contains(&point.txid)
-                && point.time != shelf.time(&self.history, point.txid)
+                && point.time != self.shelf.time(&self.history, point.txid)
         };
         match points.iter().find(is_late) {
             Some(point) if !is_damaged => {
-                wrong(format!("{point:?} was sealed at {:?}", shelf.time(&self.history, point.txid)))
+                wrong(format!("{point:?} was sealed at {:?}", self.shelf.time(&self.history, point.txid)))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Looks at a report of `verify --deep`. `broken`: the objects that contradict themselves.
+    pub fn verified(
+        &self,
+        result: &Result<Report, RestoreError>,
+        broken: &BTreeSet<ObjectKey>,
+        well: bool,
+    ) -> Checked {
+        let wrong = |property, what: String| Err(Violation::new(property, format!("verify: {what}")));
+        let report = match result {
+            Ok(report) => report,
+            Err(RestoreError::NewerFormat { .. }) if self.is_newer => return Ok(()),
+            Err(RestoreError::Store(_)) if !well => return Ok(()),
+            Err(error) => return wrong(2, format!("{error}")),
+        };
+        let named = |kind: Kind| report.problems.iter().filter(move |problem| problem.kind == kind);
+        let names = |kind, key: &ObjectKey| {
+            named(kind).any(|problem| problem.object.as_deref() == Some(&*key.to_string()))
+        };
+        if let Some(unseen) = broken.iter().find(|key| !names(Kind::Damaged, key)) {
+            return wrong(21, format!("{unseen} is damaged, and is not named: {:?}", report.problems));
+        }
+        let sound = self.shelf.items.iter().filter(|(_, item)| !item.is_damaged);
+        if let Some((blamed, _)) = sound.clone().find(|(key, _)| names(Kind::Damaged, key)) {
+            return wrong(21, format!("{blamed} is sound, and is said to be damaged: {:?}", report.problems));
+        }
+        if self.shelf.is_damaged() || self.shelf.has_page_sizes() {
+            return Ok(());
+        }
+        // Nothing is damaged: what is said has to be so, and what is so has to be said.
+        let usable = self.shelf.usable(&self.history);
+        let is_let_go = |key: &ObjectKey| usable.iter().any(|other| other.range().covers(key.range()));
+        let lost = self.shelf.items.keys().find(|key| !usable.contains(key) && !is_let_go(key));
+        let is_told = [Kind::Gap, Kind::Unclaimed].into_iter().any(|kind| named(kind).count() > 0);
+        if lost.is_some() != is_told && !self.shelf.items.is_empty() {
+            // A claim that is missing is told, whatever else leads there.
+            if lost.is_some() || named(Kind::Gap).count() > 0 {
+                return wrong(2, format!("{lost:?} is lost, and told is {:?}", report.problems));
+            }
+        }
+        match named(Kind::Unlinked).next() {
+            Some(problem) => wrong(21, format!("sound objects are said not to go together: {problem:?}")),
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What `manifest.json` may say.
 
+use super::object::Tool;
 use super::shelf::Shelf;
 use engine::manifest::{DatabaseId, IndexEntry, Manifest, WriterClaim};
 use engine::store::Sha256;
@@ -20,6 +21,8 @@ pub enum Saying {
     Outdated,
     /// Times of an index are others, and nothing shows it.
     Lying,
+    /// Digests of an index are others, and nothing shows it.
+    Maligning,
     /// It ends too early.
     CutOff,
     /// A bit of it is wrong.
@@ -41,6 +44,7 @@ impl Saying {
         Saying::IndexWithoutDigests,
         Saying::Outdated,
         Saying::Lying,
+        Saying::Maligning,
         Saying::CutOff,
         Saying::Flipped,
         Saying::Wrong { field: 0 },
@@ -67,6 +71,13 @@ impl Saying {
                 let objects = truth.objects.iter().map(|entry| IndexEntry {
                     time: Timestamp::from_millis(entry.time.as_millis() - 500 + draw.below(1000) as i64),
                     size_bytes: entry.size_bytes + u64::from(self == Saying::Outdated),
+                    ..entry.clone()
+                });
+                Some(Manifest { objects: objects.collect(), ..truth }.encode())
+            }
+            Saying::Maligning => {
+                let objects = truth.objects.iter().map(|entry| IndexEntry {
+                    sha256: entry.sha256.map(|right| Sha256::of(&right.0)),
                     ..entry.clone()
                 });
                 Some(Manifest { objects: objects.collect(), ..truth }.encode())
@@ -104,7 +115,8 @@ fn manifest(shelf: &Shelf) -> Manifest {
                 key: *key,
                 time: item.time,
                 size_bytes: item.bytes.len() as u64,
-                sha256: Some(Sha256::of(&item.bytes)),
+                // Of what another tool wrote there is none.
+                sha256: (item.tool == Tool::Walsync).then(|| Sha256::of(&item.bytes)),
             })
             .collect(),
     }

@@ -3,8 +3,6 @@
 use super::history::History;
 use super::object::{Content, Tool};
 use engine::key::ObjectKey;
-use engine::manifest::IndexEntry;
-use engine::store::Sha256;
 use engine::types::{Level, LockByte, PageSize, Timestamp, Txid};
 use io_sim::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,15 +73,6 @@ impl Shelf {
         self.items.keys().map(|key| key.range().max()).max()
     }
 
-    /// The objects of which an index has another digest than theirs.
-    pub fn maligned(&self, index: &[IndexEntry]) -> BTreeSet<ObjectKey> {
-        let is_maligned = |entry: &&IndexEntry| {
-            let item = self.items.get(&entry.key);
-            item.is_some_and(|item| entry.sha256.is_some_and(|sha256| sha256 != Sha256::of(&item.bytes)))
-        };
-        index.iter().filter(is_maligned).map(|entry| entry.key).collect()
-    }
-
     /// Whether any object is not what it was.
     pub fn is_damaged(&self) -> bool {
         self.items.values().any(|item| item.is_damaged)
@@ -116,7 +105,7 @@ impl Shelf {
 
     /// Every object that something leads to: a count of its own, by trying every object on every state. What begins at
     /// TXID 1 is where it begins; behind a gap an image in a slot is, where nothing else contains it.
-    fn usable(&self, history: &History) -> BTreeSet<ObjectKey> {
+    pub fn usable(&self, history: &History) -> BTreeSet<ObjectKey> {
         let mut images = BTreeSet::new();
         loop {
             let usable = self.usable_from(history, images.clone());

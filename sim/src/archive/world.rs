@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Violation};
 use crate::world::Options;
 use bytes::Bytes;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::manifest::{IndexEntry, Manifest, ManifestError};
+use engine::manifest::{Manifest, ManifestError};
 use engine::store::Attributes;
 use engine::types::{Level, LockByte, Timestamp, Txid, TxidRange};
 use io_sim::clock::SimClock;
@@ -57,8 +57,6 @@ struct World<'a> {
     saying: Saying,
     /// The manifest is of a newer format.
     is_newer: bool,
-    /// The manifest's index, where there is one that can be read.
-    index: Vec<IndexEntry>,
     /// Slots that landed late.
     zombies: Vec<Txid>,
     draw: Random,
@@ -91,7 +89,6 @@ impl<'a> World<'a> {
             tool: Tool::Litestream,
             saying: Saying::Nothing,
             is_newer: false,
-            index: Vec::new(),
             zombies: Vec::new(),
             draw,
             coverage: Coverage::default(),
@@ -364,7 +361,6 @@ impl<'a> World<'a> {
         let bytes = saying.bytes(&self.shelf, &mut Random::new(seed, Stream::Archive));
         let read = bytes.as_deref().map(Manifest::decode);
         self.is_newer = matches!(read, Some(Err(ManifestError::Newer { .. })));
-        self.index = read.and_then(Result::ok).map_or_else(Vec::new, |manifest| manifest.objects);
         match bytes {
             Some(bytes) => self.put(&key, bytes),
             None => {

@@ -161,8 +161,23 @@ impl S3Server {
     ///
     /// If there is no such bucket.
     pub fn put_object(&self, bucket: &str, key: &str, bytes: impl Into<Bytes>) {
+        self.put_object_with(bucket, key, bytes, HashMap::new());
+    }
+
+    /// The same with user metadata.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such bucket.
+    pub fn put_object_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: impl Into<Bytes>,
+        metadata: HashMap<String, String>,
+    ) {
         self.memory()
-            .put(bucket, key, bytes.into(), HashMap::new(), None, &Precondition::None)
+            .put(bucket, key, bytes.into(), metadata, None, &Precondition::None)
             .expect("the test names a bucket that exists");
     }
 

@@ -40,7 +40,7 @@ fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
 ///
 /// # Errors
 /// Exit 2: the place cannot be written; 3: its disk is full. `hint`: the command with another one.
-pub(super) fn make_state_dir(dir: &Path, hint: &str) -> Result<(), Failure> {
+pub(in crate::commands) fn make_state_dir(dir: &Path, hint: &str) -> Result<(), Failure> {
     create_private_dir(dir).map_err(|error| {
         let kind = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Unavailable,

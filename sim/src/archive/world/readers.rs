@@ -6,9 +6,11 @@ use crate::archive::names;
 use crate::archive::plan::Goal;
 use crate::world::window::{Asked, Window};
 use crate::world::{Inline, SimOutputFiles, standing_clock};
+use engine::ltx::Decoder;
 use engine::restore::{ReadLimits, Target};
 use engine::store::StoreError;
 use io_real::restore::{Catalog, Event, IfExists, Limits, Output, RestoreError, Restored, Restorer};
+use io_real::verify::Verifier;
 use io_sim::s3::Answer;
 use std::path::Path;
 use std::pin::pin;
@@ -100,7 +102,34 @@ impl World<'_> {
         let result = self.wait_for(work, requests, None, &mut draw)?;
         let well = self.is_well();
         self.coverage.reached(Reached::PointsChecked);
-        self.judge().listed(&Listed { result, checked, well })
+        self.judge().listed(&Listed { result, checked, well })?;
+        if checked { self.verify() } else { Ok(()) }
+    }
+
+    /// Reads everything. No state is a database of SQLite's, so what restores say is left out.
+    fn verify(&mut self) -> Checked {
+        let mut draw = self.draw.clone();
+        let (catalog, requests) = self.catalog(&mut draw);
+        let files = SimOutputFiles::new(&self.disk, self.process.pid(), self.process.vfs_name());
+        let verifier = Verifier::new(catalog, Arc::new(Inline), Arc::new(|_| ()));
+        let place = self.place.clone();
+        let work = async move {
+            let scratch = Output::on(Arc::new(files), Path::new(SCRATCH), IfExists::Refuse)?;
+            Ok(verifier.deep(&place, &scratch).await?.report)
+        };
+        let result = self.wait_within(EVERYTHING_WITHIN, work, requests, None, &mut draw)?;
+        let left = Around::look(&self.disk, SCRATCH);
+        if !left.is_tidy() {
+            return Err(Violation::new(13, format!("verify left {left:?}")));
+        }
+        let there = self.store.peek_all();
+        let is_broken = |(key, item): (&ObjectKey, &Item)| {
+            let object = there.get(&self.key(*key));
+            let is_whole = object.is_some_and(|object| is_whole(&object.bytes, self.settings.lock_byte));
+            (item.is_damaged && !is_whole).then_some(*key)
+        };
+        let broken: BTreeSet<ObjectKey> = self.shelf.items.iter().filter_map(is_broken).collect();
+        self.judge().verified(&result, &broken, self.is_well())
     }
 
     pub(super) fn places(&mut self) -> Checked {
@@ -133,7 +162,6 @@ impl World<'_> {
             shelf: self.shelf.clone(),
             saying: self.saying,
             is_newer: self.is_newer,
-            maligned: self.shelf.maligned(&self.index),
         }
     }
 
@@ -155,13 +183,24 @@ impl World<'_> {
     fn wait_for<T>(
         &mut self,
         work: impl Future<Output = Result<T, RestoreError>>,
+        requests: UnboundedReceiver<Asked>,
+        meanwhile: Option<u32>,
+        draw: &mut Random,
+    ) -> Result<Result<T, RestoreError>, Violation> {
+        self.wait_within(ENDS_WITHIN, work, requests, meanwhile, draw)
+    }
+
+    fn wait_within<T>(
+        &mut self,
+        within: Duration,
+        work: impl Future<Output = Result<T, RestoreError>>,
         mut requests: UnboundedReceiver<Asked>,
         mut meanwhile: Option<u32>,
         draw: &mut Random,
     ) -> Result<Result<T, RestoreError>, Violation> {
         let mut moved = Ok(());
         let outcome = standing_clock::block_on(async {
-            let (mut work, mut late) = (pin!(work), pin!(tokio::time::sleep(ENDS_WITHIN)));
+            let (mut work, mut late) = (pin!(work), pin!(tokio::time::sleep(within)));
             loop {
                 tokio::select! {
                     biased;
@@ -180,7 +219,7 @@ impl World<'_> {
             }
         });
         moved?;
-        outcome.ok_or_else(|| Violation::new(29, format!("a reader is not done after {ENDS_WITHIN:?}")))
+        outcome.ok_or_else(|| Violation::new(29, format!("a reader is not done after {within:?}")))
     }
 
     fn answer(&self, asked: &Asked, draw: &mut Random) -> Answer {
@@ -211,6 +250,20 @@ impl World<'_> {
     }
 }
 
+/// Whether an object is consistent with itself.
+fn is_whole(mut bytes: &[u8], lock_byte: LockByte) -> bool {
+    let mut decoder = Decoder::new(lock_byte);
+    while let Ok(item) = decoder.read(&mut bytes) {
+        if item.is_none() {
+            return decoder.finish().is_ok();
+        }
+    }
+    false
+}
+
 /// A reader is done within this, whatever the store does.
 const ENDS_WITHIN: Duration = Duration::from_secs(3600);
+/// Who reads every object, 64 bytes at a time and one request after the other, beside a store that fails, needs longer.
+const EVERYTHING_WITHIN: Duration = Duration::from_secs(7 * 24 * 3600);
 const OUTPUT: &str = "/restored/app.db";
+const SCRATCH: &str = "/restored/verify.db";
