@@ -101,6 +101,8 @@ mutants! {
     EndOfTheFile = "end-of-the-file",
     /// Who fenced us is not remembered for the next life.
     FencedForgotten = "fenced-forgotten",
+    /// A damaged head at a number that was sent counts as ours, also where another was faster for it.
+    FencedSentNumberOurs = "fenced-sent-number-ours",
     /// Another's newest object is passed over for an older one.
     ForeignHeadIgnored = "foreign-head-ignored",
     /// The newest object's header, and the manifest, are believed as they come, without a checksum.

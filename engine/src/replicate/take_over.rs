@@ -11,6 +11,7 @@ use super::plan::Goal;
 use super::retrying::{Retrying, Settled};
 use super::start::Found;
 use super::state::LocalState;
+use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
 use crate::types::Pgno;
 
@@ -34,7 +35,9 @@ impl Database {
         let txid = found.seen.head?;
         let confirmed = found.local.confirmed.is_some_and(|c| txid <= c.txid);
         let sent = found.local.pending.iter().any(|p| p.txid == txid);
-        if confirmed || sent && !says_foreign {
+        // Who was fenced may have sent that number after the one that was faster.
+        let fenced = found.local.fenced_by.is_some() && !mutated(Mutant::FencedSentNumberOurs);
+        if confirmed || sent && !fenced && !says_foreign {
             return Some(Goal::HeadLost);
         }
         let unseen = matches!(cx.config.take_over, TakeOver::Always | TakeOver::Insist);

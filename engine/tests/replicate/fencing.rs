@@ -282,6 +282,29 @@ fn always_does_not_apply_after_a_loss_to_who_leaves_no_id() {
     world.assert_store_equals_database(A);
 }
 
+/// A sent that number too, and was told that another had been faster.
+#[test]
+fn damaged_head_at_the_number_where_another_was_faster_is_not_ours() {
+    for take_over in [TakeOver::Never, TakeOver::IfIdentical, TakeOver::Always] {
+        let mut world = second_writer(TakeOver::IfIdentical, FakeDatabase::new(1, 10));
+        assert_eq!(world.status(B), Status::Following);
+        world.commit(A, &[2]);
+        world.run_for(5 * SECOND);
+        assert_eq!(world.status(A), Status::Fenced);
+        world.handle(Event::StopRequested(B));
+        world.run_for(SECOND);
+        let place = world.host(A).config.place.clone();
+        let head = world.store.newest_slot(&place);
+        assert!(world.host(A).state.pending.iter().any(|sent| sent.txid == txid(head)), "A sent it");
+        world.store.plant(&slot_key(&place, head), vec![0; 50].into());
+        world.hosts.get_mut(&A).unwrap().config.take_over = take_over;
+        world.hosts.remove(&B);
+        world.restart(|| true);
+        world.run_for(120 * SECOND);
+        assert_eq!(world.store.newest_slot(&place), head, "{take_over:?}: nothing is written on top of it");
+    }
+}
+
 #[test]
 fn two_writers_that_may_always_take_over_do_not_fight() {
     for take_over in [TakeOver::IfIdentical, TakeOver::Always, TakeOver::Insist] {
