@@ -130,6 +130,7 @@ impl World<'_> {
             // Who goes on above the first claim does not see that it is gone: like rot, it is found by who verifies.
             let goes_on = self.places[place].copies[0].seat.is_some()
                 || self.settings.faults.network.late_ppm > 0
+                || self.network.may_still_act() > 0
                 || self.store.peek(&self.key(place, ObjectKey::slot(known + 1))).is_some();
             let is_claim = known == Txid::ONE + 1;
             self.places[place].was_harmed(|harm| {
