@@ -124,6 +124,7 @@ fn listing(input: &mut Input<'_>, choice: u8) -> PlaceListing {
             size_bytes: u64::from(modified) << (length & 63),
             etag: ETag::new("e"),
             modified: Timestamp::from_millis(i64::from(modified)),
+            arrived: Timestamp::from_millis(i64::from(modified)),
         };
         builder.page([&meta]);
     }

@@ -21,9 +21,12 @@ pub(crate) fn body(answer: Answer) -> Result<Body, StoreError> {
 /// To one page of a listing.
 pub(crate) fn listing(answer: Answer) -> Result<Listing, StoreError> {
     match answer? {
-        Response::Listing(page) => {
-            Ok(Listing { objects: page.objects, folders: page.folders, next: page.next })
-        }
+        Response::Listing(page) => Ok(Listing {
+            objects: page.objects,
+            folders: page.folders,
+            next: page.next,
+            time: Some(page.time),
+        }),
         other => unreachable!("{other:?} to a listing"),
     }
 }

@@ -149,6 +149,18 @@ pub enum Reached {
     IdleWeek,
     /// Days passed without a commit, and what was asked for was counted.
     IdleDays,
+    /// A daemon made an object of level 1.
+    LevelMade,
+    /// And one of a higher level.
+    UpperLevelMade,
+    /// Retention deleted objects.
+    Retained,
+    /// Also of levels above 0.
+    RetainedUpper,
+    /// A daemon died while it merged, or before what it merged was to be seen.
+    KilledInUpkeep,
+    /// A level could not be made any further.
+    CompactionStopped,
     /// A hint that files changed did not come.
     HintLost,
     /// The files of a database could not be used.
@@ -289,6 +301,23 @@ pub const REQUIRED: &[Reached] = &[
     Reached::RestoreListedAgain,
 ];
 
+/// What a batch of some hundred seeds must reach of places that are kept in shape.
+pub const REQUIRED_OF_LIFECYCLES: &[Reached] = &[
+    Reached::Durable,
+    Reached::DaemonKilled,
+    Reached::PowerCut,
+    Reached::Ambiguous,
+    Reached::Outage,
+    Reached::TakenOver,
+    Reached::Fenced,
+    Reached::IdleDays,
+    Reached::LevelMade,
+    Reached::UpperLevelMade,
+    Reached::Retained,
+    Reached::RetainedUpper,
+    Reached::KilledInUpkeep,
+];
+
 /// What a batch of some hundred seeds must reach of fleets.
 pub const REQUIRED_OF_FLEETS: &[Reached] = &[
     Reached::Commit,
@@ -414,6 +443,7 @@ impl Coverage {
             let state = REQUIRED
                 .iter()
                 .chain(REQUIRED_OF_FLEETS)
+                .chain(REQUIRED_OF_LIFECYCLES)
                 .chain(REQUIRED_OF_ARCHIVES)
                 .chain(REQUIRED_OF_THE_DRIVER)
                 .find(|s| format!("{s:?}") == name);

@@ -1,7 +1,7 @@
 //! What a seed is run as: the workload with real SQLite, the fleets without it, or what readers find.
 
 use crate::archive::{self, ArchivePlan, ArchiveSettings};
-use crate::coverage::{REQUIRED, REQUIRED_OF_ARCHIVES, REQUIRED_OF_FLEETS, Reached};
+use crate::coverage::{REQUIRED, REQUIRED_OF_ARCHIVES, REQUIRED_OF_FLEETS, REQUIRED_OF_LIFECYCLES, Reached};
 use crate::fleet::{self, FleetPlan, FleetSettings};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -18,6 +18,11 @@ pub enum Profile {
     Fleet {
         /// So many, not what the seed says.
         databases: Option<usize>,
+    },
+    /// As the fleets, with compaction and retention.
+    Lifecycle {
+        /// Two machines fight over each place.
+        two_writers: bool,
     },
     /// Places that other tools and people left, and restores of them.
     Archive,
@@ -40,6 +45,8 @@ impl Profile {
         match name {
             "swarm" => Some(Profile::Swarm),
             "fleet" => Some(Profile::Fleet { databases: None }),
+            "lifecycle" => Some(Profile::Lifecycle { two_writers: false }),
+            "two-writers" => Some(Profile::Lifecycle { two_writers: true }),
             "archive" => Some(Profile::Archive),
             _ => None,
         }
@@ -50,6 +57,8 @@ impl Profile {
         match self {
             Profile::Swarm => "swarm",
             Profile::Fleet { .. } => "fleet",
+            Profile::Lifecycle { two_writers: false } => "lifecycle",
+            Profile::Lifecycle { two_writers: true } => "two-writers",
             Profile::Archive => "archive",
         }
     }
@@ -58,7 +67,7 @@ impl Profile {
     pub fn arguments(self) -> Vec<String> {
         match self {
             Profile::Swarm => Vec::new(),
-            Profile::Archive => self.named().into(),
+            Profile::Archive | Profile::Lifecycle { .. } => self.named().into(),
             Profile::Fleet { databases } => {
                 let count = databases.map(|count| ["--databases".to_owned(), count.to_string()]);
                 self.named().into_iter().chain(count.into_iter().flatten()).collect()
@@ -75,6 +84,7 @@ impl Profile {
         match self {
             Profile::Swarm => Settings::of_seed(seed).line(),
             Profile::Fleet { databases } => FleetSettings::of_seed(seed, databases).line(),
+            Profile::Lifecycle { two_writers } => FleetSettings::of_lifecycle(seed, two_writers).line(),
             Profile::Archive => ArchiveSettings::of_seed(seed).line(),
         }
     }
@@ -85,6 +95,9 @@ impl Profile {
             Profile::Swarm => AnyPlan::Swarm(Plan::of_seed(seed, &Settings::of_seed(seed))),
             Profile::Fleet { databases } => {
                 AnyPlan::Fleet(FleetPlan::of_seed(seed, &FleetSettings::of_seed(seed, databases)))
+            }
+            Profile::Lifecycle { two_writers } => {
+                AnyPlan::Fleet(FleetPlan::of_seed(seed, &FleetSettings::of_lifecycle(seed, two_writers)))
             }
             Profile::Archive => AnyPlan::Archive(ArchivePlan::of_seed(seed, &ArchiveSettings::of_seed(seed))),
         }
@@ -97,20 +110,25 @@ impl Profile {
     pub fn parse_plan(self, json: &str) -> serde_json::Result<AnyPlan> {
         match self {
             Profile::Swarm => serde_json::from_str(json).map(AnyPlan::Swarm),
-            Profile::Fleet { .. } => serde_json::from_str(json).map(AnyPlan::Fleet),
+            Profile::Fleet { .. } | Profile::Lifecycle { .. } => {
+                serde_json::from_str(json).map(AnyPlan::Fleet)
+            }
             Profile::Archive => serde_json::from_str(json).map(AnyPlan::Archive),
         }
     }
 
     /// Runs a plan under the configuration of its seed.
     pub fn run(self, plan: &AnyPlan, seed: u64, options: Options) -> Outcome {
-        let databases = match self {
-            Profile::Swarm | Profile::Archive => None,
-            Profile::Fleet { databases } => databases,
-        };
         match plan {
             AnyPlan::Swarm(plan) => world::run(plan, &Settings::of_seed(seed), options),
-            AnyPlan::Fleet(plan) => fleet::run(plan, &FleetSettings::of_seed(seed, databases), options),
+            AnyPlan::Fleet(plan) => {
+                let settings = match self {
+                    Profile::Lifecycle { two_writers } => FleetSettings::of_lifecycle(seed, two_writers),
+                    Profile::Fleet { databases } => FleetSettings::of_seed(seed, databases),
+                    Profile::Swarm | Profile::Archive => FleetSettings::of_seed(seed, None),
+                };
+                fleet::run(plan, &settings, options)
+            }
             AnyPlan::Archive(plan) => archive::run(plan, &ArchiveSettings::of_seed(seed), options),
         }
     }
@@ -120,6 +138,7 @@ impl Profile {
         match self {
             Profile::Swarm => REQUIRED,
             Profile::Fleet { .. } => REQUIRED_OF_FLEETS,
+            Profile::Lifecycle { .. } => REQUIRED_OF_LIFECYCLES,
             Profile::Archive => REQUIRED_OF_ARCHIVES,
         }
     }

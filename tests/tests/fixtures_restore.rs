@@ -81,6 +81,7 @@ impl Replica {
                 size_bytes: bytes.len() as u64,
                 etag: ETag::new("1"),
                 modified: *modified,
+                arrived: *modified,
             })
             .collect();
         let mut builder = ListingBuilder::new(place, Layout::Tree);

@@ -22,6 +22,7 @@ mod merge;
 mod plan;
 mod runs;
 mod way;
+mod whole;
 
 pub use due::{Pending, due};
 pub use error::MergeError;
@@ -29,6 +30,7 @@ pub use levels::{Levels, LevelsError};
 pub use limits::Limits;
 pub use merge::{Merge, Merged, Progress};
 pub use plan::{Compaction, End, Plan, Stop, plan};
+pub use whole::merge_whole;
 
 #[cfg(test)]
 mod tests;

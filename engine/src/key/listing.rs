@@ -19,6 +19,8 @@ pub struct ObjectInfo {
     pub size_bytes: u64,
     /// When it was modified; what that means depends on the store, see [`ModifiedIs`].
     pub modified: Timestamp,
+    /// When it had arrived, at the latest, by the store's clock.
+    pub arrived: Timestamp,
     /// Its version.
     pub etag: ETag,
 }
@@ -110,6 +112,16 @@ impl PlaceListing {
     pub fn without(&self, goes: impl Fn(ObjectKey) -> bool) -> PlaceListing {
         let left = |objects: &[ObjectInfo]| objects.iter().filter(|o| !goes(o.key)).cloned().collect();
         PlaceListing { objects: left(&self.objects), late: left(&self.late), ..self.clone() }
+    }
+
+    /// What it would be with one more object, or with another version of one. What counted before counts still.
+    #[must_use]
+    pub fn with(mut self, info: ObjectInfo) -> PlaceListing {
+        match self.objects.binary_search_by_key(&info.key, |o| o.key) {
+            Ok(at) => self.objects[at] = info,
+            Err(at) => self.objects.insert(at, info),
+        }
+        self
     }
 
     /// What the times of its objects tell.

@@ -79,6 +79,7 @@ impl Place {
             key,
             size_bytes: meta.size_bytes,
             modified: meta.modified,
+            arrived: meta.arrived,
             etag: meta.etag.clone(),
         })
     }

@@ -327,6 +327,16 @@ mutants! {
     RequestOutlivesDriver = "request-outlives-driver",
     /// A source whose job panicked does not come back.
     SourceLostInPanic = "source-lost-in-panic",
+    /// What compaction made is taken for whole without a look.
+    CompactionNotReadBack = "compaction-not-read-back",
+    /// A slot that is on its way is compacted.
+    UnconfirmedCompacted = "unconfirmed-compacted",
+    /// Levels above the first are never made.
+    LevelNeverDue = "level-never-due",
+    /// Retention takes every object for old.
+    ArrivalsIgnored = "arrivals-ignored",
+    /// What makes up for others is not read before they go.
+    ContainersUnproven = "containers-unproven",
 }
 
 impl Mutant {

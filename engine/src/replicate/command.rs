@@ -6,6 +6,7 @@
 use super::notice::Notice;
 use super::pages::PageSet;
 use super::state::StateChange;
+use crate::key::ObjectKey;
 use crate::ltx::{Header, WalSpan};
 use crate::store::{Attributes, Condition, ETag};
 use crate::types::{Pgno, WalPosition};
@@ -116,6 +117,19 @@ pub enum StateJob {
     Save(Box<StateChange>),
 }
 
+/// One object of a merge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeInput {
+    /// What it is.
+    pub object: ObjectKey,
+    /// Where.
+    pub key: String,
+    /// The version that was planned.
+    pub etag: ETag,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
 /// A request to the store. Keys are relative to the store's root.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreRequest {
@@ -182,6 +196,21 @@ pub enum StoreRequest {
     /// Page checksums of objects, oldest first: each is downloaded, verified and decoded.
     Digest {
         /// The objects.
+        keys: Vec<String>,
+    },
+    /// Merge objects into an upload; nothing becomes visible. It is kept under this request's id for
+    /// [`StoreRequest::Complete`]. Inputs are read as streams, in bounded memory. What lies beside the object follows from its
+    /// header.
+    Merge {
+        /// Where it will be.
+        key: String,
+        /// What is merged, oldest first, contiguous. An input that is gone, or another version by now, is
+        /// [`StoreError::Missing`](crate::store::StoreError::Missing).
+        inputs: Vec<MergeInput>,
+    },
+    /// Delete objects, whatever version they have. A missing one is deleted.
+    Delete {
+        /// Where.
         keys: Vec<String>,
     },
     /// Delete one version.

@@ -1,5 +1,6 @@
 //! What the engine must be told about a database.
 
+use super::upkeep::UpkeepConfig;
 use crate::key::{Layout, ModifiedIs, Place};
 use crate::manifest::DatabaseId;
 use crate::types::{LockByte, NodeId};
@@ -63,4 +64,6 @@ pub struct DatabaseConfig {
     pub lock_byte: LockByte,
     /// Objects above this many page bytes go up in parts.
     pub part_bytes: u64,
+    /// What is compacted, and what stays.
+    pub upkeep: UpkeepConfig,
 }

@@ -18,7 +18,7 @@ use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
 use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer};
-use super::follow::Follow;
+use super::follow::{Follow, Fresh};
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
 use super::notice::{HealReason, Notice, Status};
@@ -29,6 +29,7 @@ use super::retrying::Retrying;
 use super::sighting::{SeenObject, Sighting};
 use super::start::Start;
 use super::state::{CachedSums, LocalState};
+use super::upkeep::Upkeep;
 use crate::key::PlaceListing;
 use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
@@ -58,6 +59,8 @@ pub(super) struct Database {
     pub(super) known: Option<SeenObject>,
     /// What the manifest should say instead.
     pub(super) rewrite: Rewrite,
+    /// What keeps the place in shape.
+    pub(super) upkeep: Upkeep,
     /// What keeps the source from being opened, as it was told, and the attempts since.
     pub(super) trouble: Option<(SourceError, Backoff)>,
     pub(super) doubts: Doubts,
@@ -150,6 +153,7 @@ impl Database {
             claim: None,
             known: None,
             rewrite: Rewrite::default(),
+            upkeep: Upkeep::default(),
             trouble: None,
             doubts: Doubts::default(),
             clock_told: false,
@@ -241,6 +245,7 @@ impl Database {
         match &mut self.phase {
             // Of no phase: following may have ended, or begun anew, since it was sent.
             _ if self.rewrite.awaits(id) => self.rewrite.answered(&mut cx, result),
+            _ if self.upkeep.awaits(id) => self.upkeep.store(&mut cx, id, result),
             Phase::Start(start) if start.awaits(id) => {
                 if let Some(end) = start.store(&mut cx, result) {
                     self.started(&mut cx, end);
@@ -318,6 +323,7 @@ impl Database {
                 } else {
                     self.rewrite.tick(&mut cx);
                     self.compare_clock(&mut cx, head);
+                    self.keep_up(&mut cx);
                 }
             }
             Phase::Waiting { .. } if self.stop_requested => self.stop_waiting(&mut cx),
@@ -334,6 +340,19 @@ impl Database {
         }
     }
 
+    /// Lets upkeep know what following has found, and following what upkeep wants.
+    fn keep_up(&mut self, cx: &mut Context<'_>) {
+        let Phase::Follow(follow, _) = &mut self.phase else { return };
+        for Fresh { object, facts, etag } in follow.take_fresh() {
+            self.upkeep.confirmed(cx, object, facts, etag);
+        }
+        if let Some(listed) = follow.take_listed() {
+            self.upkeep.listed(cx, *listed, follow.head().txid);
+        }
+        self.upkeep.tick(cx);
+        follow.list_by(self.upkeep.lists_at(cx));
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Start(start) => start.deadline(),
@@ -342,7 +361,8 @@ impl Database {
             Phase::FirstPage(retrying, ..) | Phase::Withdrawing(retrying) => retrying.deadline(),
             Phase::Catchup(catchup, _) => catchup.deadline(),
             Phase::Follow(follow, _) => {
-                [follow.deadline(), self.rewrite.deadline()].into_iter().flatten().min()
+                let beside = [self.rewrite.deadline(), self.upkeep.deadline()];
+                [follow.deadline()].into_iter().chain(beside).flatten().min()
             }
             Phase::Waiting { until, .. } => *until,
             Phase::Doubting(until, _) => Some(*until),

@@ -275,6 +275,7 @@ impl Database {
             self.rewrite.follows(cx, &seen, &place.local.own);
         }
         self.rewrite.on_occasion(cx);
+        self.upkeep.follows(cx, &place.listing);
         // From here on the page checksums are in memory: a listing of many objects need not be.
         place.listing = PlaceListing::default();
         self.announce(cx, &then.head);
@@ -299,6 +300,7 @@ impl Database {
         let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
         let Phase::Follow(follow, mut place) = phase else { unreachable!("following ended") };
         let head = *follow.head();
+        self.upkeep.give_up(cx);
         self.known.clone_from(&follow.seen().object);
         if follow.is_degraded() {
             // It was told: the next change must be, too.

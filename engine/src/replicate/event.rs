@@ -4,6 +4,7 @@ use super::command::{RequestId, SourceId};
 use super::config::DatabaseConfig;
 use super::pages::{Snapshot, Tail};
 use super::state::{FileId, LocalState};
+use crate::compact::{MergeError, Merged};
 use crate::db::PageSums;
 use crate::ltx::Header;
 use crate::mutants::{Mutant, mutated};
@@ -222,6 +223,8 @@ pub enum StoreAnswer {
         objects: Vec<ObjectMeta>,
         /// Go on after this key.
         next: Option<String>,
+        /// The store's clock when it answered, where it tells.
+        time: Option<Timestamp>,
     },
     /// Hashed.
     Hashed {
@@ -232,8 +235,14 @@ pub enum StoreAnswer {
     Page(Option<Bytes>),
     /// The headers and page checksums of objects, in the order asked for.
     Digested(Vec<ObjectDigest>),
+    /// Merged and staged, nothing visible yet.
+    Merged(Merged),
+    /// Not merged: an input is not what it was taken for, where it lies or as it came.
+    Unmergeable(MergeError),
     /// Deleted.
     Deleted,
+    /// What became of each of many, in the order asked for.
+    DeletedMany(Vec<Result<(), StoreError>>),
 }
 
 /// Bytes of an object.

@@ -34,10 +34,11 @@ mod start;
 mod state;
 mod tail;
 mod take_over;
+mod upkeep;
 mod upload;
 
 pub use command::{
-    CheckpointMode, Command, HandOver, RequestId, SourceId, SourceJob, StateJob, StoreRequest,
+    CheckpointMode, Command, HandOver, MergeInput, RequestId, SourceId, SourceJob, StateJob, StoreRequest,
 };
 pub use config::{DatabaseConfig, TakeOver};
 pub use event::{
@@ -48,3 +49,4 @@ pub use fleet::{Fleet, Output};
 pub use notice::{Fenced, HealReason, Notice, RestoredHere, Status};
 pub use pages::{PageSet, PinnedPages, Select, Snapshot, Tail, TailPage, TailPlace};
 pub use state::{CachedSums, Confirmed, FileId, LocalState, PendingRecord, RestoreProof, StateChange};
+pub use upkeep::UpkeepConfig;

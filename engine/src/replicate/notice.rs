@@ -1,8 +1,11 @@
 //! What the engine tells the outside: states, progress and trouble.
 
 use super::event::SourceError;
+use crate::compact::Stop;
+use crate::key::ObjectKey;
+use crate::retention::Trouble;
 use crate::store::StoreError;
-use crate::types::{NodeId, Timestamp, Txid};
+use crate::types::{Level, NodeId, Timestamp, Txid};
 use std::time::Duration;
 
 /// The state of one database, as `status` shows it.
@@ -127,6 +130,45 @@ pub enum Notice {
     TooNew {
         /// Its format.
         format: u32,
+    },
+    /// Objects were merged into one of a higher level, which is there and was read back.
+    Compacted {
+        /// It.
+        object: ObjectKey,
+        /// What it was merged from.
+        inputs: usize,
+        /// Its length.
+        bytes: u64,
+    },
+    /// An object of the place is damaged; following does not need it.
+    ObjectDamaged {
+        /// The object.
+        key: String,
+        /// What is wrong with it.
+        message: Box<str>,
+    },
+    /// A level cannot be made any further: told once. Nothing around it is deleted.
+    CompactionStopped {
+        /// The level.
+        level: Level,
+        /// What is wrong.
+        stop: Stop,
+    },
+    /// Objects that no point needs that stays were deleted.
+    Retained {
+        /// How many.
+        objects: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// Points that went with them.
+        points: usize,
+        /// Objects that the store refused to delete: this host's credentials may not.
+        refused: usize,
+    },
+    /// Something is wrong in the place: told once. Nothing of the chain around it is deleted.
+    RetentionStopped {
+        /// What.
+        trouble: Trouble,
     },
     /// Following ended on request; what the store has.
     Stopped {

@@ -67,6 +67,10 @@ pub(super) fn keys_of(request: &StoreRequest) -> Vec<&str> {
         StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => {
             keys.iter().map(String::as_str).collect()
         }
+        StoreRequest::Merge { key, inputs, .. } => {
+            inputs.iter().map(|input| input.key.as_str()).chain([key.as_str()]).collect()
+        }
+        StoreRequest::Delete { keys } => keys.iter().map(String::as_str).collect(),
         StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => Vec::new(),
     }
 }

@@ -78,6 +78,14 @@ impl Retrying {
         }
     }
 
+    /// The request under way.
+    pub(super) fn awaited(&self) -> Option<RequestId> {
+        match self.pending {
+            Pending::Sent(id) => Some(id),
+            Pending::Paused(_) => None,
+        }
+    }
+
     /// What it reads, or reads first.
     pub(super) fn key(&self) -> String {
         key_of(&self.request)

@@ -9,10 +9,11 @@ use super::command::{RequestId, StoreRequest};
 use super::context::Context;
 use super::event::StoreAnswer;
 use super::retrying::{Retrying, Settled};
+use super::upkeep::Listed;
 use crate::key::{ListingBuilder, ObjectInfo, ObjectKey, PlaceListing};
 use crate::mutants::{Mutant, mutated};
 use crate::store::{ETag, Sha256, StoreError};
-use crate::types::{Instant, Now, Txid};
+use crate::types::{Instant, Now, Timestamp, Txid};
 use std::time::Duration;
 
 /// The head as the store had it when a request was sent.
@@ -55,7 +56,7 @@ pub(super) struct SeenObject {
 
 impl SeenObject {
     pub(super) fn new(object: &ObjectInfo) -> SeenObject {
-        let ObjectInfo { key, size_bytes, etag, modified: _ } = object.clone();
+        let ObjectInfo { key, size_bytes, etag, modified: _, arrived: _ } = object.clone();
         SeenObject { key, etag, size_bytes, sha256: None }
     }
 
@@ -88,13 +89,15 @@ pub(super) struct HeadCheck {
     builder: ListingBuilder,
     /// When the page that ends the slots was asked for: none above the head was there before.
     listed_at: Option<Now>,
+    /// The store's clock when it gave the first page.
+    time: Option<Timestamp>,
 }
 
 /// What a check found.
 pub(super) enum Checked {
     NotYet,
     /// The head is what it was, then.
-    Agrees(Sighting),
+    Agrees(Sighting, Listed),
     /// It is not: look at the place anew.
     Differs,
 }
@@ -102,7 +105,7 @@ pub(super) enum Checked {
 impl HeadCheck {
     pub(super) fn start(cx: &mut Context<'_>, expected: Sighting, needs_chain: bool) -> HeadCheck {
         let builder = ListingBuilder::new(cx.config.place.clone(), cx.config.layout);
-        HeadCheck { expected, needs_chain, retrying: list(cx, None), builder, listed_at: None }
+        HeadCheck { expected, needs_chain, retrying: list(cx, None), builder, listed_at: None, time: None }
     }
 
     pub(super) fn awaits(&self, id: RequestId) -> bool {
@@ -131,7 +134,8 @@ impl HeadCheck {
             Settled::NotYet => return Checked::NotYet,
             Settled::Missing => None,
             Settled::Damaged => unreachable!("a listing is not decoded"),
-            Settled::Answer(StoreAnswer::Listed { objects, next }) => {
+            Settled::Answer(StoreAnswer::Listed { objects, next, time }) => {
+                self.time = self.time.or(time);
                 self.builder.page(&objects);
                 if self.builder.ends_slots(&objects) {
                     self.listed_at.get_or_insert(self.retrying.sent_at());
@@ -147,7 +151,7 @@ impl HeadCheck {
         let at = *self.listed_at.get_or_insert(self.retrying.sent_at());
         let listing = self.builder.clone().finish(cx.config.modified_is);
         if self.expected.agrees(&listing, self.needs_chain) {
-            Checked::Agrees(Sighting { at, ..self.expected.clone() })
+            Checked::Agrees(Sighting { at, ..self.expected.clone() }, Listed { listing, time: self.time })
         } else {
             Checked::Differs
         }

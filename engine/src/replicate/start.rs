@@ -204,7 +204,7 @@ impl Start {
         };
         if let Step::Listing(r, builder) = &self.step {
             let ends = match &settled {
-                Settled::Answer(StoreAnswer::Listed { objects, next }) => {
+                Settled::Answer(StoreAnswer::Listed { objects, next, .. }) => {
                     next.is_none() || builder.ends_slots(objects)
                 }
                 Settled::Missing => true,
@@ -249,7 +249,7 @@ impl Start {
 
     fn answered(&mut self, cx: &mut Context<'_>, answer: StoreAnswer) -> Option<StartEnd> {
         match (&mut self.step, answer) {
-            (Step::Listing(_, builder), StoreAnswer::Listed { objects, next }) => {
+            (Step::Listing(_, builder), StoreAnswer::Listed { objects, next, .. }) => {
                 builder.page(&objects);
                 let empty = ListingBuilder::new(cx.config.place.clone(), cx.config.layout);
                 let builder = std::mem::replace(builder, empty);

@@ -370,7 +370,7 @@ impl Upload {
         match check.store(cx, result) {
             Checked::NotYet => self.step = Step::Checking(check, ready, gate),
             Checked::Differs => return self.taken(cx, ready),
-            Checked::Agrees(seen) => {
+            Checked::Agrees(seen, _) => {
                 self.seen = seen;
                 self.lists_first = false;
                 // A store so slow that what it said is old already is asked again later, not at once.

@@ -76,14 +76,19 @@ impl Knowledge {
         }
     }
 
+    /// Forgets what was learned of other objects than these.
+    pub fn retain(&mut self, keep: impl Fn(&ObjectKey) -> bool) {
+        self.headers.retain(|key, _| keep(key));
+        self.damaged.retain(|key, _| keep(key));
+        self.full_images.retain(|key, _| keep(key));
+        self.indexed_times.retain(|key, _| keep(key));
+    }
+
     /// Forgets what was learned of objects that are gone or are not the same version any more, after a place
     /// was listed again.
     pub fn forget_changed(&mut self, old: &PlaceListing, new: &PlaceListing) {
         let same = |key: &ObjectKey| old.get(*key).is_some() && old.get(*key) == new.get(*key);
-        self.headers.retain(|key, _| same(key));
-        self.damaged.retain(|key, _| same(key));
-        self.full_images.retain(|key, _| same(key));
-        self.indexed_times.retain(|key, _| same(key));
+        self.retain(same);
     }
 
     /// A header, once learned.

@@ -55,6 +55,7 @@ impl World {
             size_bytes: 1000,
             etag: ETag::new("e"),
             modified: Timestamp::default(),
+            arrived: Timestamp::default(),
         };
         let page: Vec<ObjectMeta> = self.facts.keys().map(meta).collect();
         let mut builder = ListingBuilder::new(place.clone(), Layout::Tree);

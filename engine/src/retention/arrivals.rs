@@ -1,6 +1,6 @@
 //! When the store took the objects of a place, by the store's own clock.
 
-use crate::key::{ModifiedIs, ObjectKey, PlaceListing};
+use crate::key::{ObjectKey, PlaceListing};
 use crate::types::Timestamp;
 use std::collections::BTreeMap;
 
@@ -11,13 +11,9 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// What a listing tells: everything, or nothing where the store's times are those of the headers.
+    /// What a listing tells.
     pub fn of(listing: &PlaceListing) -> Arrivals {
-        let all = listing.objects().iter().map(|object| (object.key, object.modified));
-        match listing.modified_is() {
-            ModifiedIs::StoreTime => Arrivals { times: all.collect() },
-            ModifiedIs::HeaderTime => Arrivals::default(),
-        }
+        Arrivals { times: listing.objects().iter().map(|object| (object.key, object.arrived)).collect() }
     }
 
     /// Takes note that an object was there at a time of the store's clock: the first listing that showed it, or, for a file,

@@ -74,8 +74,10 @@ pub struct ObjectMeta {
     pub size_bytes: u64,
     /// Its version.
     pub etag: ETag,
-    /// When the store took it, by the store's clock.
+    /// When it was modified; what that means depends on the store, see [`ModifiedIs`](crate::key::ModifiedIs).
     pub modified: Timestamp,
+    /// When it had arrived, at the latest, by the store's clock.
+    pub arrived: Timestamp,
 }
 
 /// What is stored beside an object's bytes.

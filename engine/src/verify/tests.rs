@@ -315,6 +315,7 @@ fn late_arrivals_and_what_is_no_object_are_told() {
         size_bytes: 1000,
         etag: ETag::new("e"),
         modified: Timestamp::from_millis(ms),
+        arrived: Timestamp::from_millis(ms),
     };
     let objects = scene.world.facts.keys();
     let late = key(0, 4, 4);

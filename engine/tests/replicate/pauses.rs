@@ -37,7 +37,12 @@ pub(crate) fn keys_of(request: &StoreRequest, upload: Option<&str>) -> Vec<Strin
         | StoreRequest::Hash { key }
         | StoreRequest::DeleteIfMatch { key, .. } => vec![key.clone()],
         StoreRequest::List { prefix, .. } => vec![prefix.clone()],
-        StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => keys.clone(),
+        StoreRequest::Delete { keys } | StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => {
+            keys.clone()
+        }
+        StoreRequest::Merge { key, inputs } => {
+            inputs.iter().map(|input| &input.key).chain([key]).cloned().collect()
+        }
         StoreRequest::Complete { .. } => upload.map(str::to_owned).into_iter().collect(),
         StoreRequest::Discard { .. } => Vec::new(),
     }

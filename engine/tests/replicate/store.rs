@@ -127,6 +127,27 @@ impl FakeStore {
                 };
                 Ok(StoreAnswer::Digested(keys.iter().map(digest).collect::<Result<_, StoreError>>()?))
             }
+            StoreRequest::Merge { key, inputs } => {
+                let mut read = Vec::new();
+                for input in inputs {
+                    let object = self.object(&input.key)?;
+                    if etag(object) != input.etag {
+                        return Err(StoreError::Missing);
+                    }
+                    read.push((input.object, &object.bytes[..]));
+                }
+                match engine::compact::merge_whole(&read, LockByte::SQLITE) {
+                    Err(error) => Ok(StoreAnswer::Unmergeable(error)),
+                    Ok((merged, body)) => {
+                        self.uploads.insert(id.get(), (key.clone(), body.into()));
+                        Ok(StoreAnswer::Merged(merged))
+                    }
+                }
+            }
+            StoreRequest::Delete { keys } => {
+                keys.iter().for_each(|key| drop(self.objects.remove(key)));
+                Ok(StoreAnswer::DeletedMany(keys.iter().map(|_| Ok(())).collect()))
+            }
             StoreRequest::DeleteIfMatch { key, etag: expected } => {
                 if etag(self.object(key)?) != *expected {
                     return Err(StoreError::Refused);
@@ -222,10 +243,11 @@ impl FakeStore {
             size_bytes: object.bytes.len() as u64,
             etag: etag(object),
             modified: modified(object),
+            arrived: modified(object),
         };
         let objects: Vec<ObjectMeta> = matching().take(LIST_MAX).map(meta).collect();
         let next = matching().nth(LIST_MAX).and(objects.last()).map(|last| last.key.clone());
-        StoreAnswer::Listed { objects, next }
+        StoreAnswer::Listed { objects, next, time: None }
     }
 }
 

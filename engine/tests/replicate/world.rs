@@ -144,6 +144,7 @@ impl World {
             list_interval: Duration::from_secs(24 * 3600),
             lock_byte: LockByte::SQLITE,
             part_bytes: 1 << 20,
+            upkeep: engine::replicate::UpkeepConfig::none(),
         };
         configure(&mut config);
         let host = Host {

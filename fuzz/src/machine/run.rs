@@ -329,6 +329,7 @@ impl<'a> Run<'a> {
             list_interval: Duration::from_secs(24 * 3600),
             lock_byte: LockByte::SQLITE,
             part_bytes: setup.part * u64::from(PAGE_BYTES),
+            upkeep: engine::replicate::UpkeepConfig::none(),
         };
         let host = Host {
             config: config.clone(),

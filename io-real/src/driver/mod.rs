@@ -15,6 +15,7 @@
 
 mod event_loop;
 mod handle;
+mod merge;
 mod message;
 mod object;
 mod perform;

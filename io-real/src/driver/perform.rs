@@ -6,7 +6,7 @@ use super::promise::{LOST, SourceResult, StoreResult};
 use super::read;
 use super::requests::Requests;
 use super::stage::Stage;
-use super::uploads::Uploads;
+use super::uploads::{Staged, Uploads};
 use crate::port::{Body, Source, Work};
 use crate::seal::seal;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use engine::mutants::{Mutant, mutated};
 use engine::replicate::{
     Event, Got, RequestId, SourceAnswer, SourceError, SourceId, StoreAnswer, StoreRequest,
 };
-use engine::store::StoreError;
+use engine::store::{Condition, StoreError};
 use engine::types::{LockByte, Pgno};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -62,7 +62,10 @@ pub(super) const WHOLE_BYTES_MAX: u64 = 64 << 20;
 pub(super) fn writes(request: &StoreRequest) -> bool {
     matches!(
         request,
-        StoreRequest::Put { .. } | StoreRequest::Complete { .. } | StoreRequest::DeleteIfMatch { .. }
+        StoreRequest::Put { .. }
+            | StoreRequest::Complete { .. }
+            | StoreRequest::Delete { .. }
+            | StoreRequest::DeleteIfMatch { .. }
     )
 }
 
@@ -86,17 +89,21 @@ impl<S: Source> Performer<S> {
             }
             StoreRequest::Complete { staged } => self.complete(staged, database).await,
             StoreRequest::Discard { staged } => {
-                if let Some(mut upload) = self.uploads.take(staged) {
+                if let Some((_, Staged::Parts(mut upload))) = self.uploads.take(staged) {
                     requests.abort(&mut *upload).await?;
                 }
                 Ok(StoreAnswer::Discarded)
             }
+            StoreRequest::Merge { key, inputs } => {
+                self.merge(id, database, key, inputs, (format.lock_byte, format.part_bytes)).await
+            }
+            StoreRequest::Delete { keys } => Ok(StoreAnswer::DeletedMany(requests.delete(&keys).await)),
             StoreRequest::Get { key, range } => {
                 Ok(StoreAnswer::Got(get(requests, &key, range.unwrap_or(0..WHOLE_BYTES_MAX)).await?))
             }
             StoreRequest::List { prefix, after } => {
                 let page = requests.list(&prefix, after.as_deref()).await?;
-                Ok(StoreAnswer::Listed { objects: page.objects, next: page.next })
+                Ok(StoreAnswer::Listed { objects: page.objects, next: page.next, time: page.time })
             }
             StoreRequest::Hash { key } => {
                 Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key, format.lock_byte).await? })
@@ -130,7 +137,17 @@ impl<S: Source> Performer<S> {
 
     /// An upload stays while the engine may ask for it again.
     async fn complete(&self, staged: RequestId, database: SourceId) -> StoreResult {
-        let Some(mut upload) = self.uploads.take(staged) else { return Err(StoreError::Missing) };
+        let (kind, mut upload) = match self.uploads.take(staged) {
+            None => return Err(StoreError::Missing),
+            Some((kind, Staged::Parts(upload))) => (kind, upload),
+            Some((kind, Staged::Whole { key, body, attributes })) => {
+                let put = self.requests.put(&key, body.clone(), &attributes, &Condition::IfAbsent).await;
+                if !matches!(put, Ok(_) | Err(StoreError::Refused)) {
+                    self.uploads.keep(staged, database, kind, Staged::Whole { key, body, attributes });
+                }
+                return put.map(|done| StoreAnswer::Put { etag: done.etag });
+            }
+        };
         match self.requests.complete(&mut *upload).await {
             Ok(done) => Ok(StoreAnswer::Put { etag: done.etag }),
             // All its parts must be sent again; or, refused, the key is taken for good, and where an earlier upload of
@@ -141,7 +158,7 @@ impl<S: Source> Performer<S> {
             }
             Err(error) => {
                 if !mutated(Mutant::UploadForgotten) {
-                    self.uploads.keep(staged, database, upload);
+                    self.uploads.keep(staged, database, kind, Staged::Parts(upload));
                 }
                 Err(error)
             }

@@ -63,6 +63,15 @@ impl Requests {
         self.write(0, self.store.delete_if_match(key, etag)).await
     }
 
+    /// A delete whose outcome is not known is sent again: it does the same twice.
+    pub(super) async fn delete(&self, keys: &[String]) -> Vec<Result<(), StoreError>> {
+        let limit = self.timeout.saturating_add(self.timeout);
+        match self.within(limit, self.store.delete(keys)).await {
+            Ok(deleted) => deleted,
+            Err(late) => keys.iter().map(|_| Err(StoreError::Retryable(late.clone()))).collect(),
+        }
+    }
+
     pub(super) async fn upload(
         &self,
         key: &str,
@@ -120,11 +129,7 @@ impl Requests {
     }
 
     /// Waiting for one's turn does not count.
-    async fn within<T>(
-        &self,
-        limit: Duration,
-        request: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<Result<T, StoreError>, Box<str>> {
+    async fn within<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, Box<str>> {
         let permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let late = |_| format!("no answer within {} s", limit.as_secs_f32()).into();
         let answered = tokio::time::timeout(limit, request).await.map_err(late);

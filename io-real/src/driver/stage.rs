@@ -3,6 +3,7 @@
 use super::message::Message;
 use super::perform::Performer;
 use super::promise::LOST;
+use super::uploads::{Kind, Staged};
 use crate::port::{Source, StagedObject, Upload};
 use bytes::Bytes;
 use engine::ltx::Header;
@@ -49,12 +50,11 @@ impl<S: Source> Performer<S> {
         database: SourceId,
         stage: Stage,
     ) -> Result<StoreAnswer, StoreError> {
-        for mut forgotten in self.uploads.take_of(database) {
+        for forgotten in self.uploads.take_of(database, Kind::Pages) {
             if mutated(Mutant::ForgottenUploadLeft) {
                 continue;
             }
-            // What is not given up now is swept later.
-            let _ = self.requests.abort(&mut *forgotten).await;
+            self.give_up(forgotten).await;
         }
         let Stage { key, header, pages, attributes, part_bytes } = stage;
         let image_bytes =
@@ -67,7 +67,7 @@ impl<S: Source> Performer<S> {
         let mut upload = self.requests.upload(&key, &attributes).await?;
         match self.send_parts(id, database, first, &mut *upload, part_bytes).await {
             Ok(answer) => {
-                self.uploads.keep(id, database, upload);
+                self.uploads.keep(id, database, Kind::Pages, Staged::Parts(upload));
                 Ok(answer)
             }
             Err(trouble) => {
@@ -110,7 +110,12 @@ impl<S: Source> Performer<S> {
     }
 
     /// The engine hears of each attempt: while parts fail, nothing goes up.
-    async fn send_part(&self, id: RequestId, upload: &mut dyn Upload, part: Bytes) -> Result<(), StoreError> {
+    pub(super) async fn send_part(
+        &self,
+        id: RequestId,
+        upload: &mut dyn Upload,
+        part: Bytes,
+    ) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
             match self.requests.part(upload, part.clone()).await {

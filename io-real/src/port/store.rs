@@ -42,6 +42,8 @@ pub struct Listing {
     pub folders: Vec<String>,
     /// Go on after this key; `None` at the end.
     pub next: Option<String>,
+    /// The store's clock in its answer, where it gives one.
+    pub time: Option<Timestamp>,
 }
 
 /// Object storage, as the engine's commands need it. Implementations do not retry conditional writes: what

@@ -1,7 +1,7 @@
 //! The objects of a bucket and the conditions under which they change.
 
 use super::listing::page;
-use super::request::{Answer, ObjectBody, Request, Response, Written};
+use super::request::{Answer, Listing, ObjectBody, Request, Response, Written};
 use super::sim_s3::{Change, ChangeKind, StoreStats, StoredObject};
 use super::upload::Uploads;
 use bytes::Bytes;
@@ -70,7 +70,8 @@ impl Bucket {
                 Ok(Response::Head(object.meta(key), object.attributes))
             }
             Request::List { prefix, after, folders, keys_max } => {
-                Ok(Response::Listing(page(&self.objects, prefix, after.as_deref(), *folders, *keys_max)))
+                let listing = page(&self.objects, prefix, after.as_deref(), *folders, *keys_max);
+                Ok(Response::Listing(Listing { time: now, ..listing }))
             }
             Request::Delete { keys } => {
                 for key in keys {
@@ -163,6 +164,7 @@ impl StoredObject {
             size_bytes: self.bytes.len() as u64,
             etag: self.etag.clone(),
             modified: self.modified,
+            arrived: self.modified,
         }
     }
 }

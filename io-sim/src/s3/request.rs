@@ -93,6 +93,8 @@ pub struct Listing {
     pub folders: Vec<String>,
     /// Go on after this; `None` at the end.
     pub next: Option<String>,
+    /// The store's clock.
+    pub time: Timestamp,
 }
 
 impl Request {

@@ -295,14 +295,15 @@ fn regress(mutant: Option<Mutant>) -> Result<bool, Box<dyn std::error::Error>> {
 impl Args {
     fn profile(&self) -> Profile {
         match self.profile {
-            profile @ (Profile::Swarm | Profile::Archive) => profile,
+            profile @ (Profile::Swarm | Profile::Archive | Profile::Lifecycle { .. }) => profile,
             Profile::Fleet { .. } => Profile::Fleet { databases: self.databases.map(|count| count as usize) },
         }
     }
 }
 
 fn parse_profile(name: &str) -> Result<Profile, String> {
-    Profile::by_name(name).ok_or_else(|| "there are `swarm`, `fleet` and `archive`".to_owned())
+    Profile::by_name(name)
+        .ok_or_else(|| "there are `swarm`, `fleet`, `lifecycle`, `two-writers` and `archive`".to_owned())
 }
 
 /// Half a minute, mostly.

@@ -38,7 +38,7 @@ pub struct Seat {
     /// Objects that are being encoded into parts.
     pub(super) encoding: VecDeque<Transfer<Stager>>,
     /// Objects in parts that are staged.
-    pub uploads: Uploads,
+    pub(crate) uploads: Uploads,
     /// What it asked of the store.
     pub asked: Asked,
     /// Its rules.

@@ -1,5 +1,6 @@
 //! One place of the store: the databases that are replicated to it, on up to two machines, and the oracles that look at it.
 
+use super::custody::Custody;
 use super::database::Database;
 use super::mirror::{Applied, Mirror};
 use super::mischief::{Paper, Refusal};
@@ -99,6 +100,8 @@ pub struct PlaceModel {
     pub paper: Option<(Paper, Duration)>,
     /// What others will undo.
     pub(super) undo: Vec<Undo>,
+    /// What a policy promises.
+    pub custody: Custody,
 }
 
 /// What people and other programs did to a place.
@@ -140,6 +143,7 @@ impl PlaceModel {
             races: false,
             paper: None,
             undo: Vec::new(),
+            custody: Custody::default(),
         };
         model.copies[0].wanted = true;
         model.committed(0);
@@ -187,6 +191,7 @@ impl PlaceModel {
             }
             self.owns(applied)?;
         }
+        self.custody.announced(txid);
         self.ownership.announced(machine);
         // One that was compacted before its writer heard of it is no point any more.
         if !self.harm.stays && !self.let_go.contains(&txid) {
@@ -222,6 +227,12 @@ impl PlaceModel {
     pub fn is_no_point(&mut self, txid: Txid) {
         self.let_go.insert(txid);
         self.announced.remove(&txid);
+    }
+
+    /// Points that went by a policy.
+    pub fn forget_gone_points(&mut self) {
+        let reached = self.custody.reached();
+        self.announced.retain(|txid| reached.contains(&txid.into_inner()));
     }
 
     /// Somebody worked at it.

@@ -1,7 +1,9 @@
 //! The configuration of one run, drawn from its seed.
 
-use engine::replicate::TakeOver;
-use engine::types::PageSize;
+use engine::compact::{Levels, Limits};
+use engine::replicate::{TakeOver, UpkeepConfig};
+use engine::retention::Policy;
+use engine::types::{Level, PageSize};
 use io_sim::faults::Faults;
 use io_sim::random::{Random, Stream};
 use std::time::Duration;
@@ -63,6 +65,8 @@ pub struct FleetSettings {
     pub idle_days: u64,
     /// What goes wrong on the way to the store.
     pub faults: Faults,
+    /// Compaction and retention.
+    pub upkeep: Option<UpkeepConfig>,
 }
 
 impl FleetSettings {
@@ -115,7 +119,55 @@ impl FleetSettings {
             lost_hint_ppm: *draw.pick(&[0, 200_000, 1_000_000]),
             idle_days: if draw.ppm(half) { draw.range(1, 40) } else { 0 },
             faults,
+            upkeep: None,
         }
+    }
+
+    /// Draws those of a run in which places are kept in shape; `two_writers`: over which two machines fight.
+    pub fn of_lifecycle(seed: u64, two_writers: bool) -> FleetSettings {
+        let mut draw = Random::indexed(seed, Stream::Fleet, 20);
+        let second = Duration::from_secs(1);
+        let (minute, hour, day) = (60 * second, 3_600 * second, 24 * 3_600 * second);
+        let levels = *draw.pick::<&[Duration]>(&LEVELS);
+        let l0 = *draw.pick(&[10 * second, minute, 5 * minute]);
+        let policy = Policy {
+            l0,
+            pitr: *draw.pick(&[Duration::ZERO, minute, hour, day]),
+            hourly: *draw.pick(&[0, 3, 24]),
+            daily: *draw.pick(&[0, 2, 7]),
+            weekly: *draw.pick(&[0, 2]),
+            monthly: *draw.pick(&[0, 2]),
+        };
+        let numbered = (1..).zip(levels.iter().copied());
+        let levels = numbered.map(|(number, interval)| (Level::new(number).expect("a level"), interval));
+        let limits = Limits {
+            inputs_max: *draw.pick(&[2, 8, 64]),
+            input_bytes_max: *draw.pick(&[4_000, 1 << 30]),
+            outputs_max: *draw.pick(&[1, 16]),
+        };
+        let levels = Levels::new(levels).expect("they grow");
+        let upkeep = UpkeepConfig { levels, limits, policy: Some(policy) };
+        let of_seed = FleetSettings::of_seed(seed, Some(1 + draw.below_usize(4)));
+        FleetSettings {
+            deeds: 10 + draw.below_usize(50),
+            pace_us: *draw.pick(&[200_000, 5_000_000, 60_000_000, 900_000_000]),
+            max_interval: *draw.pick(&[second / 20, second, 10 * second]),
+            min_interval: Duration::ZERO,
+            l0_retention: l0,
+            second_writers: two_writers || draw.ppm(300_000),
+            mischief_ppm: 0,
+            meddles: false,
+            unconditional: false,
+            large: 0,
+            idle_days: if draw.ppm(300_000) { draw.range(1, 4) } else { 0 },
+            upkeep: Some(upkeep),
+            ..of_seed
+        }
+    }
+
+    /// What the engine is told.
+    pub fn upkeep(&self) -> UpkeepConfig {
+        self.upkeep.clone().unwrap_or_else(UpkeepConfig::none)
     }
 
     /// Draws the page size of a database: mostly small, because what is replicated does not depend on it.
@@ -130,6 +182,18 @@ impl FleetSettings {
     }
 }
 
+/// How often levels are made.
+const LEVELS: [&[Duration]; 4] = [
+    &[Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)],
+    &[Duration::from_secs(30), Duration::from_secs(300), Duration::from_secs(3_600)],
+    &[Duration::from_secs(5)],
+    &[
+        Duration::from_secs(1),
+        Duration::from_secs(60),
+        Duration::from_secs(3_600),
+        Duration::from_secs(86_400),
+    ],
+];
 /// Nothing, or several chunks of page checksums.
 const LARGE: [u32; 24] =
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 600, 600, 1200, 1200, 2000];

@@ -8,7 +8,7 @@ use engine::manifest::{Manifest, ManifestError};
 use engine::replicate::{PageSet, RequestId, SourceJob, StoreAnswer, StoreRequest};
 use engine::store::{Condition, StoreError};
 use engine::types::{Instant, Now, Txid};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 type Checked = Result<(), Violation>;
@@ -35,6 +35,9 @@ pub struct Watch {
     slot: Option<(Txid, Instant)>,
     /// The object that goes up in parts.
     staged: String,
+    /// Requests that merge, and what became of the newest.
+    merges: BTreeSet<RequestId>,
+    merging: Option<RequestId>,
     /// Page bytes of the slot under way.
     slot_bytes: u64,
     stops: bool,
@@ -67,6 +70,11 @@ impl Watch {
     /// An end was asked for: intervals count no more.
     pub fn stops(&mut self) {
         self.stops = true;
+    }
+
+    /// A merge is under way.
+    pub fn merges_now(&self) -> bool {
+        self.merging.is_some_and(|id| self.asked.contains_key(&id))
     }
 
     /// It said that the place is of a newer version: nothing may be written there.
@@ -118,6 +126,15 @@ impl Watch {
             StoreRequest::Put { key, condition: Condition::IfAbsent, .. } if key.ends_with(".ltx") => {
                 Kind::Write(key.clone())
             }
+            StoreRequest::Merge { .. } => {
+                self.merges.insert(id);
+                self.merging = Some(id);
+                Kind::Other
+            }
+            StoreRequest::Complete { staged } if self.merges.contains(staged) => {
+                self.merging = Some(id);
+                Kind::Other
+            }
             StoreRequest::Complete { .. } => Kind::Write(self.staged.clone()),
             StoreRequest::Get { key, .. } if key.ends_with(MANIFEST) => Kind::Manifest,
             StoreRequest::Get { key, .. } if settings.unconditional && *key == self.written => Kind::ReadOwn,
@@ -143,7 +160,8 @@ impl Watch {
         }
         self.pace.asks(id, request, now.mono)?;
         self.asked.insert(id, Asked { at: now, kind });
-        if self.asked.len() > UNDER_WAY_MAX {
+        let upkeep = if settings.upkeep.is_some() { UPKEEP_UNDER_WAY_MAX } else { 0 };
+        if self.asked.len() > UNDER_WAY_MAX + upkeep {
             return Err(Violation::new(24, format!("{} requests of one database at once", self.asked.len())));
         }
         Ok(())
@@ -274,6 +292,8 @@ fn is_read(request: &StoreRequest) -> bool {
         | StoreRequest::Stage { .. }
         | StoreRequest::Complete { .. }
         | StoreRequest::Discard { .. }
+        | StoreRequest::Merge { .. }
+        | StoreRequest::Delete { .. }
         | StoreRequest::DeleteIfMatch { .. } => false,
     }
 }
@@ -287,6 +307,8 @@ fn memory_bytes(pages: &PageSet) -> u64 {
 
 /// A slot, or a listing, the manifest, and what phases that are over had asked.
 const UNDER_WAY_MAX: usize = 6;
+/// Headers that are read side by side, a merge.
+const UPKEEP_UNDER_WAY_MAX: usize = 9;
 /// The engine may build on a somewhat older one than the newest, after a jump of the wall clock.
 const SEEN_MAX: usize = 4;
 const MANIFEST: &str = "/manifest.json";

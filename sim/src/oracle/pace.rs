@@ -47,7 +47,7 @@ impl Pace {
     /// What a request is about: keys, or a prefix. Giving an upload up asks for nothing.
     fn keys_of(&mut self, id: RequestId, request: &StoreRequest) -> Vec<String> {
         match request {
-            StoreRequest::Stage { key, .. } => {
+            StoreRequest::Stage { key, .. } | StoreRequest::Merge { key, .. } => {
                 self.staged.insert(id, key.clone());
                 vec![key.clone()]
             }
@@ -56,7 +56,9 @@ impl Pace {
             | StoreRequest::Hash { key }
             | StoreRequest::DeleteIfMatch { key, .. } => vec![key.clone()],
             StoreRequest::List { prefix, .. } => vec![prefix.clone()],
-            StoreRequest::Digest { keys } | StoreRequest::Page { keys, .. } => keys.clone(),
+            StoreRequest::Delete { keys }
+            | StoreRequest::Digest { keys }
+            | StoreRequest::Page { keys, .. } => keys.clone(),
             StoreRequest::Complete { staged } => self.staged.get(staged).cloned().into_iter().collect(),
             StoreRequest::Discard { staged } => {
                 self.staged.remove(staged);

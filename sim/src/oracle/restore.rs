@@ -84,6 +84,7 @@ impl Snapshot {
                 size_bytes: object.bytes.len() as u64,
                 etag: object.etag.clone(),
                 modified: object.modified,
+                arrived: object.modified,
             })
             .collect();
         let mut builder = ListingBuilder::new(self.place.clone(), Layout::S3);

@@ -35,7 +35,7 @@ impl Asked {
             StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => &mut self.ends,
             StoreRequest::List { after: Some(_), .. } => return,
             StoreRequest::List { after: None, .. } => &mut self.lists,
-            StoreRequest::DeleteIfMatch { .. } => &mut self.deletes,
+            StoreRequest::Delete { .. } | StoreRequest::DeleteIfMatch { .. } => &mut self.deletes,
             _ => &mut self.reads,
         };
         *counter += 1;

@@ -1,6 +1,6 @@
 //! An object that goes up in parts, in the steps and with the patience of the real driver (`io-real/src/driver`).
 
-use super::transfer::{Next, Uploads};
+use super::transfer::{Kept, Next, Uploads};
 use bytes::Bytes;
 use engine::replicate::{RequestId, SourceError, StoreAnswer};
 use engine::store::{Attributes, StoreError};
@@ -27,6 +27,16 @@ pub(crate) struct Stage<S> {
     given_up: Option<Result<StoreAnswer, StoreError>>,
 }
 
+/// What was staged in parts: pages of the source. What was merged is whole, here.
+fn take_parts(uploads: &mut Uploads) -> Vec<UploadId> {
+    let parts = uploads.extract_if(.., |_, kept| matches!(kept, Kept::Parts(_)));
+    let upload = |(_, kept)| match kept {
+        Kept::Parts(upload) => Some(upload),
+        Kept::Whole { .. } => None,
+    };
+    parts.filter_map(upload).collect()
+}
+
 /// What one step of encoding gave.
 pub(crate) type Encoded = Result<Progress, SourceError>;
 
@@ -49,7 +59,7 @@ impl<S> Stage<S> {
             attributes,
             stager,
             part_bytes,
-            forgotten: std::mem::take(uploads).into_values().collect(),
+            forgotten: take_parts(uploads),
             upload: None,
             parts: 0,
             attempts: 0,
@@ -110,7 +120,8 @@ impl<S> Stage<S> {
             Ok(Response::Done) => match self.staged.take() {
                 None => Next::Encode,
                 Some(staged) => {
-                    uploads.insert(self.id, self.upload.expect("parts follow the start"));
+                    let upload = self.upload.expect("parts follow the start");
+                    uploads.insert(self.id, Kept::Parts(upload));
                     let Staged { sha256, size_bytes } = staged;
                     Next::Answer(Ok(StoreAnswer::Staged { sha256, size_bytes }))
                 }

@@ -4,10 +4,13 @@
 use super::stage::{Encoded, Stage};
 use crate::oracle::mirror::take_apart;
 use bytes::Bytes;
+use engine::compact::merge_whole;
 use engine::db::page_checksum;
 use engine::ltx::Header;
-use engine::replicate::{Event, Got, ObjectDigest, PageSet, RequestId, StoreAnswer, StoreRequest};
-use engine::store::{Condition, Fatal, Sha256, StoreError};
+use engine::replicate::{
+    Event, Got, MergeInput, ObjectDigest, PageSet, RequestId, StoreAnswer, StoreRequest,
+};
+use engine::store::{Attributes, Condition, Fatal, Sha256, StoreError};
 use engine::types::{LockByte, Pgno};
 use io_sim::s3::{Answer, Request, Response, UploadId};
 
@@ -24,6 +27,8 @@ enum Kind<S> {
     Stage(Box<Stage<S>>),
     Each { keys: Vec<String>, next: usize, digests: Vec<ObjectDigest>, page: Option<Pgno> },
     Hash,
+    Merge { key: String, inputs: Vec<MergeInput>, read: Vec<Bytes> },
+    DeleteMany,
 }
 
 /// What a transfer wants next.
@@ -36,8 +41,17 @@ pub(crate) enum Next {
     Answer(Result<StoreAnswer, StoreError>),
 }
 
-/// Uploads that are staged: which request staged which.
-pub(crate) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
+/// What is staged, by the request that staged it.
+pub(crate) type Uploads = std::collections::BTreeMap<RequestId, Kept>;
+
+/// Everything but the last step.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    /// All parts are in the store.
+    Parts(UploadId),
+    /// Small enough for one request.
+    Whole { key: String, body: Bytes, attributes: Attributes },
+}
 
 impl<S> Transfer<S> {
     /// What an answer tells the engine before its request is answered.
@@ -60,15 +74,20 @@ impl<S> Transfer<S> {
                 (Kind::Single, Next::Send(Request::Put { key, body, attributes, condition }))
             }
             StoreRequest::Complete { staged } => match uploads.get(&staged) {
-                Some(upload) => {
+                Some(Kept::Parts(upload)) => {
                     let request = Request::CompleteUpload { upload: *upload, condition: Condition::IfAbsent };
+                    (Kind::Complete { staged }, Next::Send(request))
+                }
+                Some(Kept::Whole { key, body, attributes }) => {
+                    let (key, body, attributes) = (key.clone(), body.clone(), *attributes);
+                    let request = Request::Put { key, body, attributes, condition: Condition::IfAbsent };
                     (Kind::Complete { staged }, Next::Send(request))
                 }
                 None => (Kind::Single, Next::Answer(Err(StoreError::Missing))),
             },
             StoreRequest::Discard { staged } => match uploads.remove(&staged) {
-                Some(upload) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
-                None => (Kind::Single, Next::Answer(Ok(StoreAnswer::Discarded))),
+                Some(Kept::Parts(upload)) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
+                Some(Kept::Whole { .. }) | None => (Kind::Single, Next::Answer(Ok(StoreAnswer::Discarded))),
             },
             StoreRequest::Get { key, range } => (Kind::Single, Next::Send(Request::Get { key, range })),
             StoreRequest::List { prefix, after } => {
@@ -78,6 +97,11 @@ impl<S> Transfer<S> {
             StoreRequest::DeleteIfMatch { key, etag } => {
                 (Kind::Delete, Next::Send(Request::DeleteIfMatch { key, etag }))
             }
+            StoreRequest::Merge { key, inputs } => {
+                let first = Request::Get { key: inputs[0].key.clone(), range: None };
+                (Kind::Merge { key, inputs, read: Vec::new() }, Next::Send(first))
+            }
+            StoreRequest::Delete { keys } => (Kind::DeleteMany, Next::Send(Request::Delete { keys })),
             StoreRequest::Hash { key } => (Kind::Hash, Next::Send(Request::Get { key, range: None })),
             StoreRequest::Digest { keys } => each(keys, None),
             StoreRequest::Page { keys, pgno } => each(keys, Some(pgno)),
@@ -108,13 +132,33 @@ impl<S> Transfer<S> {
                 // An upload stays while the engine may ask for it again.
                 Err(_) => {}
             },
-            Kind::Single | Kind::Delete | Kind::Each { .. } | Kind::Hash => {}
+            Kind::Single
+            | Kind::Delete
+            | Kind::DeleteMany
+            | Kind::Merge { .. }
+            | Kind::Each { .. }
+            | Kind::Hash => {}
         }
         let response = match answer {
             Ok(response) => response,
             Err(error) => return Next::Answer(Err(error)),
         };
+        let id = self.id;
         match (&mut self.kind, response) {
+            (Kind::Merge { key, inputs, read }, Response::Body(body)) => {
+                let input = &inputs[read.len()];
+                if (&body.meta.etag, body.meta.size_bytes) != (&input.etag, input.size_bytes) {
+                    return Next::Answer(Err(StoreError::Missing));
+                }
+                read.push(body.bytes);
+                match inputs.get(read.len()) {
+                    Some(next) => Next::Send(Request::Get { key: next.key.clone(), range: None }),
+                    None => Next::Answer(Ok(merge(id, key, inputs, read, uploads, lock_byte))),
+                }
+            }
+            (Kind::DeleteMany, Response::Deleted(results)) => {
+                Next::Answer(Ok(StoreAnswer::DeletedMany(results)))
+            }
             (Kind::Delete, Response::Done) => Next::Answer(Ok(StoreAnswer::Deleted)),
             (Kind::Each { keys, next, digests, page }, Response::Body(body)) => {
                 let key = &keys[*next];
@@ -134,6 +178,27 @@ impl<S> Transfer<S> {
     }
 }
 
+/// Merges what was read, and stages it.
+fn merge(
+    id: RequestId,
+    key: &str,
+    inputs: &[MergeInput],
+    read: &[Bytes],
+    uploads: &mut Uploads,
+    lock_byte: LockByte,
+) -> StoreAnswer {
+    let inputs: Vec<_> = inputs.iter().zip(read).map(|(input, bytes)| (input.object, &bytes[..])).collect();
+    match merge_whole(&inputs, lock_byte) {
+        Err(error) => StoreAnswer::Unmergeable(error),
+        Ok((merged, body)) => {
+            let attributes =
+                Attributes { timestamp: Some(merged.header.timestamp()), sha256: Some(merged.sha256) };
+            uploads.insert(id, Kept::Whole { key: key.to_owned(), body: body.into(), attributes });
+            StoreAnswer::Merged(merged)
+        }
+    }
+}
+
 /// What a response is to the engine, where nothing is computed from it.
 fn answer_of(response: Response) -> StoreAnswer {
     match response {
@@ -146,7 +211,10 @@ fn answer_of(response: Response) -> StoreAnswer {
             modified: body.meta.modified,
             attributes: body.attributes,
         }),
-        Response::Listing(listing) => StoreAnswer::Listed { objects: listing.objects, next: listing.next },
+        Response::Listing(listing) => {
+            let io_sim::s3::Listing { objects, next, time, folders: _ } = listing;
+            StoreAnswer::Listed { objects, next, time: Some(time) }
+        }
         response => unreachable!("{response:?}"),
     }
 }

@@ -1,11 +1,13 @@
 //! From the settings of a database to what the engine and the session must be told.
 
 use super::{WatchJob, host};
-use crate::config::{DatabaseSpec, Origin, StoreUrl, TakeOver, WalMode};
+use crate::config::{DatabaseSettings, DatabaseSpec, Origin, RetentionSettings, StoreUrl, TakeOver, WalMode};
 use crate::exit::{Failure, Kind};
+use engine::compact::{self, Levels};
 use engine::key::{Layout, ModifiedIs, Place};
-use engine::replicate::DatabaseConfig;
-use engine::types::LockByte;
+use engine::replicate::{DatabaseConfig, UpkeepConfig};
+use engine::retention::Policy;
+use engine::types::{Level, LockByte};
 use io_real::files::RealFiles;
 use io_real::sqlite::{Session, SessionConfig};
 use std::path::{Path, PathBuf};
@@ -52,7 +54,22 @@ pub(super) fn config(
         list_interval: LIST_INTERVAL,
         lock_byte: LockByte::SQLITE,
         part_bytes: job.store.part_size_bytes,
+        upkeep: upkeep(&spec.settings),
     })
+}
+
+/// What is compacted, and what stays.
+fn upkeep(settings: &DatabaseSettings) -> UpkeepConfig {
+    let numbered = (1..).zip(settings.compaction.intervals);
+    let levels = numbered.map(|(number, interval)| (Level::new(number).expect("at most 8 levels"), interval));
+    let RetentionSettings { l0, pitr, hourly, daily, weekly, monthly } = settings.retention.clone();
+    let count = u32_or_max;
+    let (hourly, daily, weekly, monthly) = (count(hourly), count(daily), count(weekly), count(monthly));
+    UpkeepConfig {
+        levels: Levels::new(levels).expect("the key table demands growing intervals"),
+        limits: compact::Limits::DEFAULT,
+        policy: Some(Policy { l0, pitr, hourly, daily, weekly, monthly }),
+    }
 }
 
 /// The session of a database. Opens nothing yet.

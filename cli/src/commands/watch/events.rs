@@ -90,6 +90,24 @@ impl Events {
                 tracing::warn!(database, "the local state cannot be kept: {message}")
             }
             Notice::Corrupt { key, message } => tracing::error!(database, key, "damaged: {message}"),
+            Notice::Compacted { object, inputs, bytes } => {
+                tracing::debug!(database, %object, inputs, bytes, "compacted");
+            }
+            Notice::ObjectDamaged { key, message } => {
+                tracing::error!(database, key, "damaged: {message}");
+            }
+            Notice::CompactionStopped { level, stop } => {
+                tracing::error!(database, %level, "cannot be compacted any further: {stop}");
+            }
+            Notice::Retained { objects, bytes, points, refused } => {
+                if *refused > 0 {
+                    tracing::warn!(database, refused, "the store does not let these credentials delete");
+                }
+                tracing::debug!(database, objects, bytes, points, "deleted what the policy does not keep");
+            }
+            Notice::RetentionStopped { trouble } => {
+                tracing::error!(database, "nothing is deleted around it: {trouble}");
+            }
             Notice::Stopped { durable, complete } => {
                 let txid = durable.map(tracing::field::display);
                 tracing::info!(database, txid, complete, "stopped");
@@ -155,6 +173,21 @@ pub(super) fn document(account: &Account, notice: &Notice, failure: Option<&Fail
         }),
         Notice::State { message } => json!({ "event": "state_trouble", "error": message }),
         Notice::Corrupt { key, message } => json!({ "event": "corrupt", "object": key, "error": message }),
+        Notice::Compacted { object, inputs, bytes } => {
+            json!({ "event": "compacted", "object": object.to_string(), "inputs": inputs, "size_bytes": bytes })
+        }
+        Notice::ObjectDamaged { key, message } => {
+            json!({ "event": "object_damaged", "object": key, "error": message })
+        }
+        Notice::CompactionStopped { level, stop } => {
+            json!({ "event": "compaction_stopped", "level": level.get(), "error": stop.to_string() })
+        }
+        Notice::Retained { objects, bytes, points, refused } => json!({
+            "event": "retained", "objects": objects, "size_bytes": bytes, "points_removed": points, "refused": refused,
+        }),
+        Notice::RetentionStopped { trouble } => {
+            json!({ "event": "retention_stopped", "error": trouble.to_string() })
+        }
         Notice::TooNew { format } => json!({ "event": "too_new", "format": format }),
         Notice::Stopped { durable, complete } => json!({
             "event": "stopped", "durable_txid": durable.map(|txid| txid.to_string()), "complete": complete,

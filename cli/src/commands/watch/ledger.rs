@@ -82,7 +82,14 @@ impl Ledger {
                 account.trouble = None;
             }
             Notice::Healed { .. } | Notice::EnteredWalMode => account.trouble = None,
-            Notice::BudgetSpent { .. } | Notice::LogLetGo { .. } | Notice::ClockBehind { .. } => {}
+            Notice::BudgetSpent { .. }
+            | Notice::LogLetGo { .. }
+            | Notice::ClockBehind { .. }
+            | Notice::Compacted { .. }
+            | Notice::ObjectDamaged { .. }
+            | Notice::CompactionStopped { .. }
+            | Notice::Retained { .. }
+            | Notice::RetentionStopped { .. } => {}
             Notice::Store { error, key, .. } => {
                 account.failed(now, What::Store(error.clone(), key.clone()));
             }

@@ -104,6 +104,7 @@ fn late_arrivals_are_no_inputs() {
         size_bytes: 1000,
         etag: ETag::new("e"),
         modified: Timestamp::from_millis(modified_ms),
+        arrived: Timestamp::from_millis(modified_ms),
     };
     // Slots 4 and 5 were settled without these, which came later, and what they were settled in is damaged.
     let settled = key(2, 4, 5);

@@ -98,6 +98,7 @@ impl Store {
             size_bytes: object.len() as u64,
             etag: ETag::new("e"),
             modified: Timestamp::default(),
+            arrived: Timestamp::default(),
         };
         let page: Vec<ObjectMeta> = self.objects.iter().map(meta).collect();
         let mut builder = ListingBuilder::new(place.clone(), Layout::S3);

@@ -12,12 +12,14 @@ fn object(level: u8, min: u64, max: u64, modified: i64) -> ObjectInfo {
         key: ObjectKey::new(Level::new(level).unwrap(), range).unwrap(),
         size_bytes: 100,
         modified: Timestamp::from_millis(modified),
+        arrived: Timestamp::from_millis(modified),
         etag: ETag::new("e"),
     }
 }
 
 fn meta(key: &str) -> ObjectMeta {
-    ObjectMeta { key: key.into(), size_bytes: 1, etag: ETag::new("e"), modified: Timestamp::default() }
+    let never = Timestamp::default();
+    ObjectMeta { key: key.into(), size_bytes: 1, etag: ETag::new("e"), modified: never, arrived: never }
 }
 
 fn listing(objects: Vec<ObjectInfo>) -> PlaceListing {

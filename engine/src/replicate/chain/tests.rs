@@ -76,6 +76,7 @@ fn listing(names: &[Name]) -> PlaceListing {
             size_bytes: 1,
             etag: ETag::new("1".to_owned()),
             modified: Timestamp::from_millis(0),
+            arrived: Timestamp::from_millis(0),
         }
     };
     let mut builder = ListingBuilder::new(place.clone(), Layout::S3);

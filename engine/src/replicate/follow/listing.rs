@@ -6,6 +6,7 @@ use crate::mutants::{Mutant, mutated};
 use crate::replicate::context::Context;
 use crate::replicate::event::StoreAnswer;
 use crate::replicate::sighting::{Checked, HeadCheck, elapsed};
+use crate::replicate::upkeep::Listed;
 use crate::store::StoreError;
 use crate::types::{Instant, Now};
 use std::time::Duration;
@@ -17,6 +18,10 @@ pub(super) struct Listing {
     interval: Duration,
     /// One that kept slots waiting was given up: not again before then.
     postponed_to: Instant,
+    /// When upkeep wants it.
+    wanted_at: Option<Instant>,
+    /// The last one, for upkeep.
+    listed: Option<Box<Listed>>,
     pub(super) check: Option<Box<HeadCheck>>,
 }
 
@@ -32,7 +37,14 @@ impl Listing {
         };
         let less = u32::try_from(cx.config.node.get() % SPREAD).expect("a small number");
         let interval = day - day / 256 * less;
-        Listing { listed_at: cx.now, interval, postponed_to: cx.now.mono, check: None }
+        Listing {
+            listed_at: cx.now,
+            interval,
+            postponed_to: cx.now.mono,
+            wanted_at: None,
+            listed: None,
+            check: None,
+        }
     }
 
     pub(super) fn is_in_trouble(&self) -> bool {
@@ -40,18 +52,34 @@ impl Listing {
     }
 }
 
+/// Upkeep waits so long after a listing that kept slots waiting.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
+
 impl Follow {
+    /// Upkeep wants the place listed from then on.
+    pub(in crate::replicate) fn list_by(&mut self, at: Option<Instant>) {
+        self.listing.wanted_at = at;
+    }
+
+    /// The place as it was listed last, once.
+    pub(in crate::replicate) fn take_listed(&mut self) -> Option<Box<Listed>> {
+        self.listing.listed.take()
+    }
+
     /// When the place is listed next: between two slots, for its end must not move meanwhile.
     pub(super) fn list_at(&self) -> Option<Instant> {
         let quiet = self.slot.is_none() && self.listing.check.is_none();
         let free = quiet && self.stop.is_none() && self.leaving.is_none();
-        let due = self.listing.listed_at.mono.after(self.listing.interval).max(self.listing.postponed_to);
-        free.then_some(due)
+        let daily = self.listing.listed_at.mono.after(self.listing.interval);
+        let due = self.listing.wanted_at.map_or(daily, |at| at.min(daily));
+        free.then_some(due.max(self.listing.postponed_to))
     }
 
     pub(super) fn list_if_due(&mut self, cx: &mut Context<'_>) {
-        let due = elapsed(cx.now, self.listing.listed_at) >= self.listing.interval;
-        let due = due && self.listing.postponed_to <= cx.now.mono && !mutated(Mutant::PlaceNeverListed);
+        let daily = elapsed(cx.now, self.listing.listed_at) >= self.listing.interval;
+        let wanted = self.listing.wanted_at.is_some_and(|at| at <= cx.now.mono);
+        let due = daily && !mutated(Mutant::PlaceNeverListed) || wanted;
+        let due = due && self.listing.postponed_to <= cx.now.mono;
         if due && self.list_at().is_some() {
             self.listing.check = Some(Box::new(HeadCheck::start(cx, self.seen.clone(), true)));
         }
@@ -62,7 +90,9 @@ impl Follow {
             let hinders = self.unsent.is_some() && check.is_in_trouble();
             if self.stop.is_some() || self.leaving.is_some() || hinders {
                 self.listing.check = None;
-                self.listing.postponed_to = cx.now.mono.after(self.listing.interval / 24);
+                let pause =
+                    if self.listing.wanted_at.is_some() { UPKEEP_PAUSE } else { self.listing.interval / 24 };
+                self.listing.postponed_to = cx.now.mono.after(pause);
             }
         }
     }
@@ -74,9 +104,10 @@ impl Follow {
     ) -> Option<FollowEnd> {
         match self.listing.check.as_mut().expect("an awaited listing").store(cx, result) {
             Checked::NotYet => None,
-            Checked::Agrees(seen) => {
+            Checked::Agrees(seen, listed) => {
                 self.seen = seen;
                 self.listing = Listing::start(cx);
+                self.listing.listed = Some(Box::new(listed));
                 None
             }
             Checked::Differs => Some(FollowEnd::Relist),

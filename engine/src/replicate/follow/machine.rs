@@ -5,6 +5,7 @@ use super::pace::Pace;
 use super::slots::Slot;
 use super::stop::Stop;
 use crate::db::PageSums;
+use crate::key::ObjectKey;
 use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{RequestId, SourceJob};
 use crate::replicate::context::Context;
@@ -13,7 +14,8 @@ use crate::replicate::head::Head;
 use crate::replicate::notice::{HealReason, Notice};
 use crate::replicate::sighting::Sighting;
 use crate::replicate::tail::{Unsent, is_pinned};
-use crate::store::StoreError;
+use crate::restore::Facts;
+use crate::store::{ETag, StoreError};
 use crate::types::{Instant, WalPosition};
 
 /// Where reading stands: everything before it was read, under pins without a break.
@@ -46,6 +48,8 @@ pub(in crate::replicate) struct Follow {
     /// When the store was last known to agree with the head.
     pub(super) seen: Sighting,
     pub(super) listing: Listing,
+    /// Slots that were confirmed, for upkeep.
+    pub(super) fresh: Vec<Fresh>,
     /// When the last slot was started.
     pub(super) slot_started_at: Option<Instant>,
     /// Something confirmed that the local state does not know.
@@ -54,6 +58,14 @@ pub(in crate::replicate) struct Follow {
     pub(super) degraded: bool,
     /// It was told that the budget holds the pin.
     pub(super) held: bool,
+}
+
+/// A slot that was confirmed.
+#[derive(Clone, Debug)]
+pub(in crate::replicate) struct Fresh {
+    pub(in crate::replicate) object: ObjectKey,
+    pub(in crate::replicate) facts: Facts,
+    pub(in crate::replicate) etag: Option<ETag>,
 }
 
 /// What the source is busy with.
@@ -105,12 +117,18 @@ impl Follow {
             leaving: None,
             seen,
             listing: Listing::start(cx),
+            fresh: Vec::new(),
             slot_started_at: None,
             unsaved: true,
             sums_saved_at: cx.now.mono,
             degraded: false,
             held: false,
         }
+    }
+
+    /// The slots that were confirmed since this was asked last.
+    pub(in crate::replicate) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
     }
 
     pub(in crate::replicate) fn head(&self) -> &Head {

@@ -12,4 +12,4 @@ mod pace;
 mod slots;
 mod stop;
 
-pub(super) use machine::{Follow, FollowEnd, Position};
+pub(super) use machine::{Follow, FollowEnd, Fresh, Position};

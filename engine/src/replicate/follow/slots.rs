@@ -1,6 +1,6 @@
 //! What goes up, and when: one slot at a time, everything that came meanwhile in the next.
 
-use super::machine::{Follow, FollowEnd};
+use super::machine::{Follow, FollowEnd, Fresh};
 use super::stop::Stop;
 use crate::key::ObjectKey;
 use crate::ltx::{Chain, Header};
@@ -15,6 +15,7 @@ use crate::replicate::plan::time_after;
 use crate::replicate::state::{CachedSums, Confirmed, StateChange};
 use crate::replicate::tail::Delta;
 use crate::replicate::upload::{Upload, UploadEnd};
+use crate::restore::Facts;
 use crate::types::{Instant, Pgno, TxidRange, WalPosition};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub(super) struct Slot {
     pub(super) delta: Delta,
     pub(super) end: WalPosition,
     pub(super) head: Head,
+    pub(super) facts: Facts,
     pub(super) memory_bytes: u64,
 }
 
@@ -79,6 +81,7 @@ impl Follow {
             header = header.with_wal(wal);
         }
         let head = Head { commit: unsent.commit, ..Head::of_slot(&header) };
+        let facts = Facts::from(&header);
         let (end, memory_bytes) = (unsent.end, unsent.memory_bytes());
         let page_bytes = u64::from(unsent.page_count()) * u64::from(page_size.into_inner());
         let draft = Draft {
@@ -93,7 +96,7 @@ impl Follow {
             cx.notice(Notice::Durable { txid, timestamp });
         }
         let upload = Upload::start(cx, draft, self.seen.clone());
-        self.slot = Some(Slot { upload, delta, end, head, memory_bytes });
+        self.slot = Some(Slot { upload, delta, end, head, facts, memory_bytes });
         self.slot_started_at = Some(cx.now.mono);
     }
 
@@ -106,6 +109,10 @@ impl Follow {
                 assert_eq!(slot.head.after, Some(self.sums.checksum()), "the sums are those of the header");
                 self.head = slot.head;
                 self.head_wal = slot.end;
+                let object = ObjectKey::slot(self.head.txid);
+                let etag =
+                    seen.object.as_ref().filter(|seen| seen.key == object).map(|seen| seen.etag.clone());
+                self.fresh.push(Fresh { object, facts: slot.facts, etag });
                 self.seen = seen;
                 self.unsaved = true;
                 cx.notice(Notice::Durable { txid: self.head.txid, timestamp: self.head.timestamp });

@@ -161,14 +161,14 @@ fn a_contradiction_stops_its_chain() {
 }
 
 #[test]
-fn where_the_store_tells_no_arrivals_nothing_goes_before_somebody_has_seen_it() {
+fn what_nobody_has_seen_arrive_lets_nothing_go() {
     let shelf = two_minutes();
     let listing = shelf.0.listing_as(ModifiedIs::HeaderTime);
     let plan_with = |arrivals: &Arrivals| {
         let known = &mut Knowledge::default();
         shelf.0.drive(known, |known| plan(&listing, known, arrivals, &DEFAULT, at(FRIDAY + DAY_MS)))
     };
-    let mut arrivals = Arrivals::of(&listing);
+    let mut arrivals = Arrivals::default();
     let unseen = plan_with(&arrivals);
     assert_eq!(gone(&unseen), []);
     assert!(unseen.decisions.iter().any(|one| one.action == Action::Keep(Keep::AgeUnknown)));

@@ -57,6 +57,7 @@ impl Objects {
             size_bytes: 1000,
             etag: ETag::new("e"),
             modified: at(stored.modified),
+            arrived: at(stored.modified),
         };
         let page: Vec<ObjectMeta> = self.0.iter().map(meta).collect();
         let mut builder = ListingBuilder::new(place.clone(), Layout::Tree);

@@ -114,6 +114,7 @@ impl Store for FakeStore {
             size_bytes: size_bytes.ok_or(StoreError::Missing)?,
             etag: ETag::new("0"),
             modified: Timestamp::from_millis(1),
+            arrived: Timestamp::from_millis(1),
         };
         Ok((meta, Attributes::default()))
     }

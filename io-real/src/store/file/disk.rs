@@ -43,7 +43,14 @@ impl Stat {
     }
 
     pub(super) fn meta(&self, key: String) -> ObjectMeta {
-        ObjectMeta { key, size_bytes: self.size_bytes, etag: self.etag(), modified: self.modified() }
+        ObjectMeta {
+            key,
+            size_bytes: self.size_bytes,
+            etag: self.etag(),
+            modified: self.modified(),
+            // Another name, or a time that is set, changes it too: later than it came, never earlier.
+            arrived: self.changed,
+        }
     }
 
     pub(super) fn attributes(&self) -> Attributes {

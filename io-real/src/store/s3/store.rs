@@ -110,11 +110,13 @@ impl S3Store {
                 (None, Some(after)) => call.query("start-after", after),
                 (None, None) => call,
             };
-            let page: xml::ListBucketResult = xml::read(&self.bucket.send(call).await?.body, Effect::None)?;
+            let answer = self.bucket.send(call).await?;
+            let time = answer.store_time();
+            let page: xml::ListBucketResult = xml::read(&answer.body, Effect::None)?;
             let next = page.next_continuation_token.clone().filter(|token| !token.is_empty());
             let goes_on = page.is_truncated || next.is_some();
             last = in_order(&page, last, goes_on || after.is_some())?;
-            let listing = self.listing(page, prefix, after, goes_on)?;
+            let listing = Listing { time, ..self.listing(page, prefix, after, goes_on)? };
             // A store that does not know `start-after` begins at the beginning: skip to what is asked for.
             let is_empty = listing.objects.is_empty() && listing.folders.is_empty();
             if !is_empty || !goes_on {
@@ -145,7 +147,13 @@ impl S3Store {
             }
             let modified = required(parse_rfc3339(&object.last_modified), "LastModified")?;
             let (key, etag) = (key.to_owned(), etag_of(&object.etag));
-            listing.objects.push(ObjectMeta { key, size_bytes: object.size, etag, modified });
+            listing.objects.push(ObjectMeta {
+                key,
+                size_bytes: object.size,
+                etag,
+                modified,
+                arrived: modified,
+            });
         }
         let folders = page.common_prefixes.iter().filter_map(|folder| folder.prefix.strip_prefix(&self.root));
         listing.folders.extend(folders.filter(|folder| is_new(folder)).map(str::to_owned));
@@ -292,11 +300,13 @@ impl Store for S3Store {
         call.headers = self.headers.on_bytes.clone();
         let answer = self.bucket.send(call).await?;
         let size_bytes = text(&answer.headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let modified = required(read_modified(&answer.headers).or(answer.store_time()), "Last-Modified")?;
         let meta = ObjectMeta {
             key: key.to_owned(),
             size_bytes: required(size_bytes, "Content-Length")?,
             etag: required(read_etag(&answer.headers), "ETag")?,
-            modified: required(read_modified(&answer.headers).or(answer.store_time()), "Last-Modified")?,
+            modified,
+            arrived: modified,
         };
         Ok((meta, read_attributes(&answer.headers)))
     }

@@ -76,12 +76,16 @@ impl World<'_> {
             list_interval: DAY,
             lock_byte: LockByte::SQLITE,
             part_bytes: settings.part_bytes,
+            upkeep: settings.upkeep(),
         }
     }
 
     /// A daemon dies. What was saved stays; what was being saved may.
     pub(super) fn kill_daemon(&mut self, machine: usize) {
         let Some(mut life) = self.end_of_life(machine) else { return };
+        if life.seats.iter().any(|seat| seat.watch.merges_now()) {
+            self.coverage.reached(Reached::KilledInUpkeep);
+        }
         for seat in &mut life.seats {
             while let Some((_, job)) = seat.saves.take() {
                 if self.faults.ppm(HALF) {
@@ -133,8 +137,9 @@ impl World<'_> {
         while let Output::Command(command) = self.life(machine).poll() {
             self.command(machine, command)?;
         }
+        let upkeep = self.settings.upkeep.is_some();
         let life = self.life(machine);
-        let awaited_max = life.seats.len() * AWAITED_MAX;
+        let awaited_max = life.seats.len() * (AWAITED_MAX + if upkeep { UPKEEP_AWAITED_MAX } else { 0 });
         if life.awaited() > awaited_max {
             return Err(Violation::new(24, format!("{} answers are awaited at once", life.awaited())));
         }
@@ -317,5 +322,7 @@ const DISPATCH_US_MAX: u64 = 400;
 const SLOW_US_MAX: u64 = 3_000_000;
 /// Answers that a database may wait for.
 const AWAITED_MAX: usize = 8;
+/// And its upkeep.
+const UPKEEP_AWAITED_MAX: usize = 8;
 const HALF: u32 = 500_000;
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);

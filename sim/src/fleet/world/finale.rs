@@ -80,7 +80,7 @@ impl World<'_> {
         for place in 0..self.places.len() {
             let model = &self.places[place];
             // Each visit of others may make a daemon look at all of it anew.
-            if model.harm.any {
+            if model.harm.any || self.settings.upkeep.is_some() {
                 continue;
             }
             let copies = (0..MACHINES).map(|m| &model.copies[m]);
@@ -135,6 +135,7 @@ impl World<'_> {
         }
         // Until everything is saved, and every log is emptied.
         self.pass(Duration::from_secs(20))?;
+        self.rest()?;
         let count = self.places.len();
         let before: Vec<Asked> = (0..count).map(|place| self.asked(place, self.owner(place))).collect();
         for _ in 0..days {
@@ -156,10 +157,19 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Lets compaction and retention come to their end.
+    fn rest(&mut self) -> Checked {
+        let Some(upkeep) = &self.settings.upkeep else { return Ok(()) };
+        let longest = upkeep.levels.iter().map(|(_, interval)| interval).max().unwrap_or_default();
+        let l0 = upkeep.policy.map(|policy| policy.l0).unwrap_or_default();
+        self.pass(longest * 2 + l0 * 4 + Duration::from_secs(120))
+    }
+
     /// Property 32: a daemon that ends, in order or not, follows all its databases again within seconds, at no cost.
     fn restarts(&mut self) -> Checked {
         for kill in [true, false] {
             self.pass(Duration::from_secs(12) + self.settings.max_interval.max(self.settings.min_interval))?;
+            self.rest()?;
             if kill {
                 self.kill_daemon(0);
                 self.plan(Duration::from_millis(100), Due::Start(0));

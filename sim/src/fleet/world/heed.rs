@@ -4,8 +4,8 @@ use super::*;
 use crate::oracle::stop;
 use engine::replicate::{HealReason, Notice, Status};
 use engine::store::ETag;
-use engine::types::Txid;
-use io_sim::s3::ChangeKind;
+use engine::types::{Level, Txid};
+use io_sim::s3::{Change, ChangeKind};
 
 impl World<'_> {
     pub(super) fn heard(&mut self, machine: usize, number: usize, notice: Notice) -> Checked {
@@ -46,6 +46,11 @@ impl World<'_> {
                     self.coverage.reached(Reached::CopyFenced);
                 }
             }
+            Notice::Compacted { object, .. } => {
+                let upper = object.level() > Level::new(1).expect("a level");
+                self.coverage.reached(if upper { Reached::UpperLevelMade } else { Reached::LevelMade });
+            }
+            Notice::CompactionStopped { .. } => self.coverage.reached(Reached::CompactionStopped),
             Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
             Notice::Healed { reason, .. } => self.healed(reason),
             Notice::TooNew { .. } => {
@@ -100,6 +105,7 @@ impl World<'_> {
     pub(super) fn check_changes(&mut self) -> Checked {
         let changes = self.store.changes_from(self.changes_seen);
         self.changes_seen += changes.len();
+        self.keep_custody(&changes)?;
         for change in changes {
             if self.settings.unconditional && change.kind == ChangeKind::Created {
                 self.written.insert(change.key.clone(), content(&change.etag));
@@ -114,7 +120,7 @@ impl World<'_> {
                 && self.written.get(&change.key).is_none_or(|before| *before != content(&change.etag))
             {
                 return Err(Violation::new(6, format!("{} was written over", change.key)));
-            } else if change.kind == ChangeKind::Deleted {
+            } else if change.kind == ChangeKind::Deleted && self.settings.upkeep.is_none() {
                 // A claim that came too late is taken away again before it counts.
                 let newest = place.mirror.txid();
                 let counts = slot(name).is_none_or(|txid| {
@@ -126,6 +132,41 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl World<'_> {
+    /// Property 8: what goes had to go, and what a policy promises stays.
+    fn keep_custody(&mut self, changes: &[Change]) -> Checked {
+        let Some(policy) = self.settings.upkeep.as_ref().and_then(|upkeep| upkeep.policy) else {
+            return Ok(());
+        };
+        for change in changes {
+            let parts = change.key.strip_prefix("fleet/").and_then(|rest| rest.split_once('/'));
+            let Some((number, _)) = parts else { continue };
+            let model = &mut self.places[number.parse::<usize>().expect("a place's number")];
+            let what = (change.key.as_str(), change.kind, change.at);
+            model.custody.changed(&self.store, &model.place, what, &policy)?;
+        }
+        let now = self.store.clock().now().wall;
+        let clocks_are_right = self.clocks_are_right();
+        for model in &mut self.places {
+            if model.custody.take_deleted() {
+                model.custody.check(now, &policy, clocks_are_right)?;
+                model.forget_gone_points();
+                self.coverage.reached(Reached::Retained);
+                if model.custody.gone.1 > 0 {
+                    self.coverage.reached(Reached::RetainedUpper);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no wall clock is ever wrong in this run: headers then tell when something was.
+    pub(super) fn clocks_are_right(&self) -> bool {
+        let process = &self.settings.faults.process;
+        process.wall_jump_ppm == 0 && process.wall_drift_ppm_max == 0
     }
 }
 

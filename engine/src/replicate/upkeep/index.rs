@@ -1,0 +1,70 @@
+//! The index in `manifest.json`: read before something goes, written when it has gone.
+//!
+//! What it names with a hash was read back whole by whoever added it. The listing is the truth: an index that lies, or that is
+//! lost, costs reads and nothing else.
+
+use crate::key::{ObjectKey, PlaceListing};
+use crate::manifest::{IndexEntry, Manifest};
+use crate::replicate::command::{RequestId, StoreRequest};
+use crate::replicate::context::Context;
+use crate::replicate::event::Got;
+use crate::replicate::manifest::{SeenManifest, put};
+use crate::replicate::retrying::Retrying;
+use crate::store::Condition;
+use crate::types::Level;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A manifest as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    before: Option<Bytes>,
+    seen: Option<Box<SeenManifest>>,
+}
+
+impl Index {
+    pub(super) fn ask(cx: &mut Context<'_>) -> Retrying {
+        let key = cx.config.place.manifest_key();
+        Retrying::start(cx, StoreRequest::Get { key, range: None })
+    }
+
+    /// Takes what was read; false: read it again, until two reads agree.
+    pub(super) fn read(&mut self, got: Got) -> bool {
+        if self.before.as_ref() != Some(&got.bytes) {
+            self.before = Some(got.bytes);
+            return false;
+        }
+        // A damaged one promises nothing, and a start or `verify` tells of it.
+        let manifest = Manifest::decode(&got.bytes).ok();
+        self.seen = manifest.map(|manifest| Box::new(SeenManifest { manifest, etag: got.etag }));
+        true
+    }
+
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
+        self.seen.as_ref().map(|seen| &seen.manifest)
+    }
+
+    /// Writes what is left of the place and was read back; `None`: there is nothing to write.
+    pub(super) fn write(
+        &self,
+        cx: &mut Context<'_>,
+        left: &PlaceListing,
+        made: &BTreeMap<ObjectKey, IndexEntry>,
+    ) -> Option<RequestId> {
+        let seen = self.seen.as_ref()?;
+        // Without conditions it could take the place of another's.
+        if !cx.config.conditional_writes {
+            return None;
+        }
+        let indexed = left.objects().iter().filter(|object| object.key.level() > Level::L0);
+        let objects = indexed.filter_map(|object| {
+            let entry = made.get(&object.key).or_else(|| seen.manifest.entry(object.key))?;
+            (entry.size_bytes == object.size_bytes).then(|| entry.clone())
+        });
+        let wanted = Manifest { objects: objects.collect(), ..seen.manifest.clone() };
+        if wanted == seen.manifest || cx.paused_until(&cx.config.place.manifest_key()).is_some() {
+            return None;
+        }
+        Some(put(cx, wanted.encode().into(), Condition::IfMatch(seen.etag.clone())))
+    }
+}

@@ -1,0 +1,240 @@
+//! The upkeep of one place, over the lives of following.
+
+use super::compacting::{self, Compacting};
+use super::retaining::{self, Retaining};
+use super::schedule::Schedule;
+use crate::compact::Stop;
+use crate::key::{ObjectKey, PlaceListing};
+use crate::manifest::IndexEntry;
+use crate::replicate::command::{RequestId, StoreRequest};
+use crate::replicate::context::Context;
+use crate::replicate::event::StoreAnswer;
+use crate::replicate::notice::Notice;
+use crate::restore::{Facts, Knowledge};
+use crate::retention::Trouble;
+use crate::store::{ETag, StoreError};
+use crate::types::{Instant, Level, Now, Timestamp, Txid};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A place as it was listed, while no slot was on its way.
+#[derive(Debug)]
+pub(in crate::replicate) struct Listed {
+    pub(in crate::replicate) listing: PlaceListing,
+    /// The store's time, where it told it.
+    pub(in crate::replicate) time: Option<Timestamp>,
+}
+
+/// The sub-machine.
+#[derive(Debug, Default)]
+pub(in crate::replicate) struct Upkeep {
+    schedule: Schedule,
+    /// Of objects of these versions.
+    known: Knowledge,
+    versions: BTreeMap<ObjectKey, ETag>,
+    /// What this life made, or read whole.
+    made: BTreeMap<ObjectKey, IndexEntry>,
+    pass: Option<Pass>,
+    /// What was told that keeps a level, or retention, from going on: said again when it is something else.
+    stops: BTreeMap<Level, Stop>,
+    troubles: Vec<Trouble>,
+    /// Requests of passes that were given up: what they stage is given up, too.
+    orphans: BTreeSet<RequestId>,
+}
+
+#[derive(Debug)]
+enum Pass {
+    Compacting(Box<Compacting>),
+    Retaining(Box<Retaining>, Instant),
+}
+
+impl Upkeep {
+    /// The place is followed from now on; `listing` is what its start saw, without what was sent since.
+    pub(in crate::replicate) fn follows(&mut self, cx: &Context<'_>, listing: &PlaceListing) {
+        if !cx.config.upkeep.is_none() {
+            self.schedule.listed(cx.now, &cx.config.upkeep.levels, listing);
+        }
+    }
+
+    /// A slot was confirmed.
+    pub(in crate::replicate) fn confirmed(
+        &mut self,
+        cx: &Context<'_>,
+        object: ObjectKey,
+        facts: Facts,
+        etag: Option<ETag>,
+    ) {
+        if cx.config.upkeep.is_none() {
+            return;
+        }
+        self.schedule.came(cx.now, &cx.config.upkeep.levels, object, facts.timestamp);
+        if let Some(etag) = etag {
+            self.known.learn_header(object, facts);
+            self.versions.insert(object, etag);
+        }
+    }
+
+    /// When the place must be listed for it.
+    pub(in crate::replicate) fn lists_at(&self, cx: &Context<'_>) -> Option<Instant> {
+        let idle = self.pass.is_none() && !cx.config.upkeep.is_none();
+        idle.then(|| self.schedule.at(cx.now, cx.config)).flatten()
+    }
+
+    /// The place was listed, and the head is ours.
+    pub(in crate::replicate) fn listed(&mut self, cx: &mut Context<'_>, listed: Listed, head: Txid) {
+        if self.pass.is_some() || cx.config.upkeep.is_none() {
+            return;
+        }
+        let Listed { listing, time } = listed;
+        self.forget_changed(&listing);
+        if self.schedule.retention_at(cx.config).is_some_and(|at| at <= cx.now.mono) {
+            let newest = listing.objects().iter().map(|object| object.arrived).max();
+            // A store that does not tell its time is at least as old as what it holds.
+            if let Some(time) = time.or(newest) {
+                let pass = Retaining::start(cx, listing, time);
+                self.pass = Some(Pass::Retaining(Box::new(pass), cx.now.mono));
+            }
+            return;
+        }
+        if let Some(level) = self.schedule.due_level(cx.now, cx.config, None) {
+            self.compact(cx, listing, head, level);
+        }
+    }
+
+    pub(in crate::replicate) fn awaits(&self, id: RequestId) -> bool {
+        let of_pass = match &self.pass {
+            Some(Pass::Compacting(pass)) => pass.awaits(id),
+            Some(Pass::Retaining(pass, _)) => pass.awaits(id),
+            None => false,
+        };
+        of_pass || self.orphans.contains(&id)
+    }
+
+    pub(in crate::replicate) fn store(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RequestId,
+        result: Result<StoreAnswer, StoreError>,
+    ) {
+        if self.orphans.remove(&id) {
+            if matches!(result, Ok(StoreAnswer::Merged(_))) {
+                cx.store(StoreRequest::Discard { staged: id });
+            }
+            return;
+        }
+        match &mut self.pass {
+            Some(Pass::Compacting(pass)) => {
+                let told = pass.store(cx, id, result, &mut self.known);
+                self.go_on(cx, told);
+            }
+            Some(Pass::Retaining(pass, began)) => {
+                let (told, began) = (pass.store(cx, id, result, &mut self.known, &mut self.made), *began);
+                match told {
+                    None => {}
+                    Some(retaining::Told::Done { troubles }) => {
+                        self.pass = None;
+                        for trouble in troubles.iter().filter(|trouble| !self.troubles.contains(trouble)) {
+                            cx.notice(Notice::RetentionStopped { trouble: trouble.clone() });
+                        }
+                        self.troubles = troubles;
+                        self.schedule.retained(began, cx.config);
+                    }
+                    Some(retaining::Told::Stale) => self.postpone(cx.now),
+                }
+            }
+            None => unreachable!("nothing was asked"),
+        }
+    }
+
+    pub(in crate::replicate) fn tick(&mut self, cx: &mut Context<'_>) {
+        match &mut self.pass {
+            Some(Pass::Compacting(pass)) => pass.tick(cx),
+            Some(Pass::Retaining(pass, _)) => pass.tick(cx),
+            None => {}
+        }
+    }
+
+    pub(in crate::replicate) fn deadline(&self) -> Option<Instant> {
+        match self.pass.as_ref()? {
+            Pass::Compacting(pass) => pass.deadline(),
+            Pass::Retaining(pass, _) => pass.deadline(),
+        }
+    }
+
+    /// Following ended: who owns the place is open.
+    pub(in crate::replicate) fn give_up(&mut self, cx: &mut Context<'_>) {
+        let Some(pass) = self.pass.take() else { return };
+        if let Pass::Compacting(pass) = pass {
+            if let Some(staged) = pass.staged() {
+                cx.store(StoreRequest::Discard { staged });
+            }
+            self.orphans.extend(pass.stages());
+        }
+    }
+
+    fn compact(&mut self, cx: &mut Context<'_>, listing: PlaceListing, confirmed: Txid, level: Level) {
+        match Compacting::start(cx, listing, confirmed, level, &mut self.known) {
+            Ok(pass) => self.pass = Some(Pass::Compacting(Box::new(pass))),
+            Err((listing, told)) => {
+                let compacting::Told::Level { level, stop } = told else {
+                    unreachable!("nothing was asked yet")
+                };
+                self.level_made(cx, level, stop);
+                if let Some(next) = self.schedule.due_level(cx.now, cx.config, Some(level)) {
+                    self.compact(cx, listing, confirmed, next);
+                }
+            }
+        }
+    }
+
+    fn go_on(&mut self, cx: &mut Context<'_>, mut told: Option<compacting::Told>) {
+        while let Some(event) = told.take() {
+            let Some(Pass::Compacting(pass)) = &mut self.pass else { unreachable!("a pass told it") };
+            match event {
+                compacting::Told::Made { info, header, entry } => {
+                    let levels = &cx.config.upkeep.levels;
+                    self.schedule.came(cx.now, levels, info.key, header.timestamp());
+                    self.versions.insert(info.key, info.etag);
+                    self.made.insert(entry.key, *entry);
+                    told = pass.go_on(cx, &mut self.known);
+                }
+                compacting::Told::Level { level, stop } => {
+                    let (listing, confirmed) = (std::mem::take(&mut pass.listing), pass.confirmed());
+                    self.pass = None;
+                    self.level_made(cx, level, stop);
+                    if let Some(next) = self.schedule.due_level(cx.now, cx.config, Some(level)) {
+                        self.compact(cx, listing, confirmed, next);
+                    }
+                }
+                compacting::Told::Stale => self.postpone(cx.now),
+            }
+        }
+    }
+
+    fn level_made(&mut self, cx: &mut Context<'_>, level: Level, stop: Option<Stop>) {
+        self.schedule.made(level);
+        let Some(stop) = stop else {
+            self.stops.remove(&level);
+            return;
+        };
+        if self.stops.get(&level) != Some(&stop) {
+            cx.notice(Notice::CompactionStopped { level, stop: stop.clone() });
+            self.stops.insert(level, stop);
+        }
+    }
+
+    fn postpone(&mut self, now: Now) {
+        self.pass = None;
+        self.schedule.postpone(now.mono);
+    }
+
+    fn forget_changed(&mut self, listing: &PlaceListing) {
+        let is_same = |key: &ObjectKey, etag: &ETag| listing.get(*key).is_some_and(|info| info.etag == *etag);
+        self.versions.retain(|key, etag| is_same(key, etag));
+        let versions = &self.versions;
+        self.known.retain(|key| versions.contains_key(key));
+        self.made
+            .retain(|key, entry| listing.get(*key).is_some_and(|info| info.size_bytes == entry.size_bytes));
+        // What is learned from now on is of the versions that are listed.
+        self.versions = listing.objects().iter().map(|info| (info.key, info.etag.clone())).collect();
+    }
+}

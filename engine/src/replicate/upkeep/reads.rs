@@ -1,0 +1,148 @@
+//! What planning wants to know of objects, some at a time.
+
+use crate::key::ObjectKey;
+use crate::ltx::{HEADER_BYTES, Header};
+use crate::mutants::{Mutant, mutated};
+use crate::replicate::command::{RequestId, StoreRequest};
+use crate::replicate::context::Context;
+use crate::replicate::event::{ObjectDigest, StoreAnswer};
+use crate::replicate::retrying::{Retrying, Settled};
+use crate::restore::{Facts, Knowledge, Needs, is_full_image};
+use crate::store::StoreError;
+use crate::types::Instant;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Reads under way, and those that wait.
+#[derive(Debug)]
+pub(super) struct Reads {
+    waiting: VecDeque<Wanted>,
+    running: Vec<Read>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Header(ObjectKey),
+    /// Whether it holds every page.
+    Image(ObjectKey),
+}
+
+#[derive(Debug)]
+struct Read {
+    wanted: Wanted,
+    retrying: Retrying,
+    /// What came the last time: a header is proven by nothing, so it is read until two reads in a row agree.
+    before: Option<Bytes>,
+    misreads: u32,
+}
+
+/// How far they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    NotYet,
+    Done,
+    /// An object is not there any more: the listing is out of date.
+    Gone,
+}
+
+/// A place of a year has thousands of headers; no other database waits behind them.
+const SIDE_BY_SIDE: usize = 8;
+/// Reads of one header that differ, before it counts as damaged.
+const MISREADS_MAX: u32 = 8;
+
+impl Reads {
+    pub(super) fn start(cx: &mut Context<'_>, needs: Needs) -> Reads {
+        let headers = needs.headers.into_iter().map(Wanted::Header);
+        let waiting = headers.chain(needs.page_indexes.into_iter().map(Wanted::Image)).collect();
+        let mut reads = Reads { waiting, running: Vec::new() };
+        reads.fill(cx);
+        reads
+    }
+
+    pub(super) fn awaits(&self, id: RequestId) -> bool {
+        self.running.iter().any(|read| read.retrying.awaits(id))
+    }
+
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        self.running.iter_mut().for_each(|read| read.retrying.tick(cx));
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.running.iter().filter_map(|read| read.retrying.deadline()).min()
+    }
+
+    /// Takes an answer and adds what it tells to `known`.
+    pub(super) fn store(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RequestId,
+        result: Result<StoreAnswer, StoreError>,
+        known: &mut Knowledge,
+    ) -> Reading {
+        let at = self.running.iter().position(|read| read.retrying.awaits(id)).expect("an awaited read");
+        let read = &mut self.running[at];
+        let (Wanted::Header(object) | Wanted::Image(object)) = read.wanted;
+        match read.retrying.answer(cx, result) {
+            Settled::NotYet => return Reading::NotYet,
+            Settled::Missing => return Reading::Gone,
+            Settled::Damaged => known.learn_damage(object, "it does not decode"),
+            Settled::Answer(StoreAnswer::Got(got)) => {
+                let agrees = read.before.as_ref() == Some(&got.bytes) || mutated(Mutant::HeaderReadOnce);
+                read.misreads += u32::from(!agrees && read.before.is_some());
+                if read.misreads > MISREADS_MAX {
+                    known.learn_damage(object, "each read of its header gives another one");
+                } else if agrees {
+                    learn_header(known, object, &got.bytes);
+                } else {
+                    read.before = Some(got.bytes);
+                    read.retrying = Retrying::start(cx, request(cx, read.wanted));
+                    return Reading::NotYet;
+                }
+            }
+            Settled::Answer(StoreAnswer::Digested(digests)) => {
+                let digest = digests.first().expect("one object was asked for");
+                learn_image(cx, known, object, digest);
+            }
+            Settled::Answer(other) => unreachable!("asked for what an object holds, answered {other:?}"),
+        }
+        self.running.swap_remove(at);
+        self.fill(cx);
+        if self.running.is_empty() { Reading::Done } else { Reading::NotYet }
+    }
+
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        while self.running.len() < SIDE_BY_SIDE
+            && let Some(wanted) = self.waiting.pop_front()
+        {
+            let retrying = Retrying::start(cx, request(cx, wanted));
+            self.running.push(Read { wanted, retrying, before: None, misreads: 0 });
+        }
+    }
+}
+
+fn request(cx: &Context<'_>, wanted: Wanted) -> StoreRequest {
+    let key = |object| cx.config.place.object_key(cx.config.layout, object);
+    match wanted {
+        Wanted::Header(object) => StoreRequest::Get { key: key(object), range: Some(0..HEADER_BYTES as u64) },
+        Wanted::Image(object) => StoreRequest::Digest { keys: vec![key(object)] },
+    }
+}
+
+fn learn_header(known: &mut Knowledge, object: ObjectKey, bytes: &[u8]) {
+    match Header::decode(bytes) {
+        Ok(header) if header.txids() == object.range() => known.learn_header(object, Facts::from(&header)),
+        Ok(header) => known.learn_damage(object, format!("its header is that of {}", header.txids())),
+        Err(error) => known.learn_damage(object, error.to_string()),
+    }
+}
+
+fn learn_image(cx: &Context<'_>, known: &mut Knowledge, object: ObjectKey, digest: &ObjectDigest) {
+    let header = &digest.header;
+    if header.txids() != object.range() {
+        return known.learn_damage(object, format!("its header is that of {}", header.txids()));
+    }
+    let pages = digest.pages.iter().map(|(pgno, _)| *pgno);
+    let full = is_full_image(header.commit().into_inner(), header.page_size(), cx.config.lock_byte, pages);
+    known.learn_header(object, Facts::from(header));
+    known.learn_full_image(object, full);
+}

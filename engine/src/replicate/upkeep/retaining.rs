@@ -1,0 +1,327 @@
+//! A pass of retention: what the place promised, the plan, the proof, the deletes, the index.
+
+use super::index::Index;
+use super::reads::{Reading, Reads};
+use crate::key::{ObjectKey, PlaceListing};
+use crate::manifest::IndexEntry;
+use crate::mutants::{Mutant, mutated};
+use crate::replicate::backoff::Backoff;
+use crate::replicate::command::{RequestId, StoreRequest};
+use crate::replicate::context::Context;
+use crate::replicate::event::StoreAnswer;
+use crate::replicate::notice::Notice;
+use crate::replicate::retrying::{Retrying, Settled};
+use crate::restore::{Facts, Knowledge, Step};
+use crate::retention::{Action, Arrivals, Delete, Retention, Trouble, plan};
+use crate::store::{Fatal, Sha256, StoreError};
+use crate::types::{Instant, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A pass under way.
+#[derive(Debug)]
+pub(super) struct Retaining {
+    listing: PlaceListing,
+    /// The store's time at the listing.
+    time: Timestamp,
+    index: Index,
+    planned: Option<Box<Retention>>,
+    step: Doing,
+    /// Deleted so far.
+    deleted: BTreeSet<ObjectKey>,
+    /// Kept although they could go: the store refused to delete them.
+    refused: usize,
+}
+
+#[derive(Debug)]
+enum Doing {
+    /// The manifest, until two reads agree.
+    Manifest(Retrying),
+    Reading(Reads),
+    /// Reading whole what makes up for others.
+    Proving {
+        retrying: Retrying,
+        object: ObjectKey,
+    },
+    Deleting(Deleting),
+    Index(RequestId),
+}
+
+#[derive(Debug)]
+struct Deleting {
+    stages: VecDeque<Vec<ObjectKey>>,
+    /// Of the first stage, what is on its way.
+    sent: Option<(RequestId, Vec<ObjectKey>)>,
+    /// When the next are sent.
+    at: Instant,
+    backoff: Backoff,
+}
+
+/// Keys of one request. A store takes a thousand; an answer that is lost is asked again.
+const KEYS_PER_DELETE: usize = 250;
+
+/// How a pass ended.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// Everything that may go is gone.
+    Done { troubles: Vec<Trouble> },
+    /// The listing is out of date, or nothing may be deleted now.
+    Stale,
+}
+
+impl Retaining {
+    pub(super) fn start(cx: &mut Context<'_>, listing: PlaceListing, time: Timestamp) -> Retaining {
+        let step = Doing::Manifest(Index::ask(cx));
+        let (index, deleted) = (Index::default(), BTreeSet::new());
+        Retaining { listing, time, index, planned: None, step, deleted, refused: 0 }
+    }
+
+    pub(super) fn awaits(&self, id: RequestId) -> bool {
+        match &self.step {
+            Doing::Manifest(retrying) | Doing::Proving { retrying, .. } => retrying.awaits(id),
+            Doing::Reading(reads) => reads.awaits(id),
+            Doing::Deleting(deleting) => deleting.sent.as_ref().is_some_and(|(sent, _)| *sent == id),
+            Doing::Index(sent) => *sent == id,
+        }
+    }
+
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        match &mut self.step {
+            Doing::Manifest(retrying) | Doing::Proving { retrying, .. } => retrying.tick(cx),
+            Doing::Reading(reads) => reads.tick(cx),
+            Doing::Deleting(deleting) => deleting.send_if_due(cx),
+            Doing::Index(_) => {}
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.step {
+            Doing::Manifest(retrying) | Doing::Proving { retrying, .. } => retrying.deadline(),
+            Doing::Reading(reads) => reads.deadline(),
+            Doing::Deleting(deleting) => deleting.sent.is_none().then_some(deleting.at),
+            Doing::Index(_) => None,
+        }
+    }
+
+    /// `made`: what this life made and read back.
+    pub(super) fn store(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RequestId,
+        result: Result<StoreAnswer, StoreError>,
+        known: &mut Knowledge,
+        made: &mut BTreeMap<ObjectKey, IndexEntry>,
+    ) -> Option<Told> {
+        match &mut self.step {
+            Doing::Manifest(retrying) => {
+                match retrying.answer(cx, result) {
+                    Settled::NotYet => return None,
+                    Settled::Missing => {}
+                    Settled::Answer(StoreAnswer::Got(got)) => {
+                        if !self.index.read(got) {
+                            *retrying = Index::ask(cx);
+                            return None;
+                        }
+                    }
+                    Settled::Damaged => unreachable!("nothing is decoded"),
+                    Settled::Answer(other) => unreachable!("asked for the manifest, answered {other:?}"),
+                }
+                self.plan(cx, known, made)
+            }
+            Doing::Reading(reads) => match reads.store(cx, id, result, known) {
+                Reading::NotYet => None,
+                Reading::Done => self.plan(cx, known, made),
+                Reading::Gone => Some(Told::Stale),
+            },
+            Doing::Proving { retrying, object } => {
+                let object = *object;
+                match retrying.answer(cx, result) {
+                    Settled::NotYet => None,
+                    Settled::Missing => Some(Told::Stale),
+                    Settled::Damaged => {
+                        let key = cx.config.place.object_key(cx.config.layout, object);
+                        let message: Box<str> = "it does not decode".into();
+                        cx.notice(Notice::ObjectDamaged { key, message: message.clone() });
+                        known.learn_damage(object, message);
+                        self.plan(cx, known, made)
+                    }
+                    Settled::Answer(StoreAnswer::Hashed { sha256 }) => {
+                        self.prove(known, made, object, sha256);
+                        self.prove_or_delete(cx, made)
+                    }
+                    Settled::Answer(other) => unreachable!("asked for a hash, answered {other:?}"),
+                }
+            }
+            Doing::Deleting(deleting) => {
+                deleting.answered(cx, result, &mut self.deleted, &mut self.refused);
+                self.delete_or_index(cx, made)
+            }
+            // Refused, or lost: the next pass writes it.
+            Doing::Index(_) => Some(self.tell(cx)),
+        }
+    }
+
+    fn plan(
+        &mut self,
+        cx: &mut Context<'_>,
+        known: &mut Knowledge,
+        made: &mut BTreeMap<ObjectKey, IndexEntry>,
+    ) -> Option<Told> {
+        let policy = cx.config.upkeep.policy.expect("retention has a policy");
+        let policy = self.index.manifest().map_or(policy, |manifest| policy.with_promised_l0(manifest));
+        let mut arrivals = Arrivals::of(&self.listing);
+        if mutated(Mutant::ArrivalsIgnored) {
+            self.listing.objects().iter().for_each(|o| arrivals.learn(o.key, Timestamp::from_millis(0)));
+        }
+        match plan(&self.listing, known, &arrivals, &policy, self.time) {
+            Step::Need(needs) => {
+                self.step = Doing::Reading(Reads::start(cx, needs));
+                None
+            }
+            Step::Done(planned) => {
+                self.planned = Some(Box::new(planned));
+                self.prove_or_delete(cx, made)
+            }
+        }
+    }
+
+    /// Reads back what makes up for what goes, where nobody is known to have done that; then deletes.
+    fn prove_or_delete(
+        &mut self,
+        cx: &mut Context<'_>,
+        made: &mut BTreeMap<ObjectKey, IndexEntry>,
+    ) -> Option<Told> {
+        let planned = self.planned.as_ref().expect("planned before");
+        let within = planned.deletes().filter_map(|decision| match decision.action {
+            Action::Delete(Delete::Contained { within }) => Some(within),
+            Action::Delete(_) | Action::Keep(_) => None,
+        });
+        let is_proven = |key: &ObjectKey| {
+            let size = self.listing.get(*key).map(|info| info.size_bytes);
+            let known = made.get(key).or_else(|| self.index.manifest()?.entry(*key));
+            known.is_some_and(|entry| entry.sha256.is_some() && Some(entry.size_bytes) == size)
+        };
+        let unproven = within.filter(|key| !is_proven(key) && !mutated(Mutant::ContainersUnproven)).min();
+        if let Some(object) = unproven {
+            let key = cx.config.place.object_key(cx.config.layout, object);
+            let retrying = Retrying::start(cx, StoreRequest::Hash { key });
+            self.step = Doing::Proving { retrying, object };
+            return None;
+        }
+        let stages = planned.stages();
+        let stages: VecDeque<Vec<ObjectKey>> =
+            stages.into_iter().map(|stage| stage.into_iter().map(|info| info.key).collect()).collect();
+        let mut deleting = Deleting { stages, sent: None, at: cx.now.mono, backoff: Backoff::default() };
+        deleting.send_if_due(cx);
+        self.step = Doing::Deleting(deleting);
+        self.delete_or_index(cx, made)
+    }
+
+    /// An object is whole: that is remembered in the index.
+    fn prove(
+        &mut self,
+        known: &Knowledge,
+        made: &mut BTreeMap<ObjectKey, IndexEntry>,
+        object: ObjectKey,
+        sha256: Sha256,
+    ) {
+        let (Some(info), Some(facts)) = (self.listing.get(object), known.header(object)) else { return };
+        let Facts { timestamp, .. } = facts;
+        let entry =
+            IndexEntry { key: object, time: *timestamp, size_bytes: info.size_bytes, sha256: Some(sha256) };
+        made.insert(object, entry);
+    }
+
+    fn delete_or_index(
+        &mut self,
+        cx: &mut Context<'_>,
+        made: &BTreeMap<ObjectKey, IndexEntry>,
+    ) -> Option<Told> {
+        let Doing::Deleting(deleting) = &self.step else { unreachable!("deletes come first") };
+        if !deleting.is_done() && self.refused == 0 {
+            return None;
+        }
+        let deleted = &self.deleted;
+        let left = self.listing.without(|key| deleted.contains(&key));
+        match self.index.write(cx, &left, made) {
+            Some(sent) => {
+                self.step = Doing::Index(sent);
+                None
+            }
+            None => Some(self.tell(cx)),
+        }
+    }
+
+    fn tell(&self, cx: &mut Context<'_>) -> Told {
+        let planned = self.planned.as_ref().expect("planned before");
+        let troubles = planned.troubles.clone();
+        let objects = self.deleted.len();
+        if objects == 0 && self.refused == 0 {
+            return Told::Done { troubles };
+        }
+        let gone = planned.deletes().filter(|decision| self.deleted.contains(&decision.info.key));
+        let bytes = gone.map(|decision| decision.info.size_bytes).sum();
+        let points = if self.refused == 0 { planned.points_removed.len() } else { 0 };
+        cx.notice(Notice::Retained { objects, bytes, points, refused: self.refused });
+        Told::Done { troubles }
+    }
+}
+
+impl Deleting {
+    fn is_done(&self) -> bool {
+        self.sent.is_none() && self.stages.iter().all(Vec::is_empty)
+    }
+
+    fn send_if_due(&mut self, cx: &mut Context<'_>) {
+        while self.stages.front().is_some_and(Vec::is_empty) {
+            self.stages.pop_front();
+        }
+        if self.sent.is_some() || self.at > cx.now.mono {
+            return;
+        }
+        let Some(stage) = self.stages.front() else { return };
+        let objects: Vec<ObjectKey> = stage.iter().take(KEYS_PER_DELETE).copied().collect();
+        let keys = objects.iter().map(|key| cx.config.place.object_key(cx.config.layout, *key)).collect();
+        let request = StoreRequest::Delete { keys };
+        match cx.request_paused_until(&request) {
+            Some(until) => self.at = until,
+            None => self.sent = Some((cx.store(request), objects)),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Result<StoreAnswer, StoreError>,
+        deleted: &mut BTreeSet<ObjectKey>,
+        refused: &mut usize,
+    ) {
+        let (_, objects) = self.sent.take().expect("an awaited answer");
+        let results = match result {
+            Ok(StoreAnswer::DeletedMany(results)) => results,
+            Ok(other) => unreachable!("asked to delete, answered {other:?}"),
+            Err(error) => objects.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut failed: Option<(ObjectKey, StoreError)> = None;
+        for (object, result) in objects.into_iter().zip(results) {
+            match result {
+                Ok(()) | Err(StoreError::Missing) => {
+                    deleted.insert(object);
+                    self.stages.front_mut().expect("it was sent from there").retain(|key| *key != object);
+                }
+                Err(error @ StoreError::Fatal { kind: Fatal::Denied, .. }) => {
+                    *refused += 1;
+                    failed = Some((object, error));
+                }
+                Err(error) => failed = failed.or(Some((object, error))),
+            }
+        }
+        if let Some((object, error)) = failed {
+            self.at = self.backoff.failed(cx.now.mono, cx.config.node, &error);
+            let key = cx.config.place.object_key(cx.config.layout, object);
+            cx.notice(Notice::Store { error, key, attempt: self.backoff.attempt() });
+        }
+        if *refused == 0 {
+            self.send_if_due(cx);
+        }
+    }
+}

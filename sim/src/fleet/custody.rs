@@ -1,0 +1,233 @@
+//! Properties 8, 11, 13 and 26: what a policy promises is there, and what goes had to go. Told by the store's own changes and
+//! clock, without the planner: it knows no headers' times, no plans and no levels but their number.
+
+use crate::oracle::mirror::take_apart;
+use crate::outcome::Violation;
+use engine::key::{Layout, ObjectKey, Place};
+use engine::retention::{Period, Policy};
+use engine::types::{Level, LockByte, Timestamp, Txid};
+use io_sim::s3::{ChangeKind, SimS3};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A slot, and the checksum of the database there.
+type State = (u64, u64);
+
+/// An object that came.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    arrived: Timestamp,
+    /// When its writer sealed the last sync in it, by the writer's clock.
+    sealed: Timestamp,
+    /// `None`: it begins a chain.
+    from: Option<State>,
+    to: State,
+    claim: bool,
+    is_there: bool,
+}
+
+/// Everything that ever came to a place.
+#[derive(Debug, Default)]
+pub struct Custody {
+    objects: BTreeMap<ObjectKey, Came>,
+    /// Slots that were announced.
+    announced: BTreeSet<u64>,
+    /// Deletes since the last look.
+    deleted: bool,
+    /// How many, of slots and of others.
+    pub gone: (usize, usize),
+}
+
+impl Custody {
+    /// An object came or went.
+    pub fn changed(
+        &mut self,
+        store: &SimS3,
+        place: &Place,
+        (name, kind, at): (&str, ChangeKind, Timestamp),
+        policy: &Policy,
+    ) -> Result<(), Violation> {
+        let Some(key) = place.name_of(name).and_then(|name| ObjectKey::parse(Layout::S3, name)) else {
+            return Ok(());
+        };
+        if kind == ChangeKind::Deleted {
+            return self.went(key, at, policy);
+        }
+        let Some(object) = store.peek(name).and_then(|o| take_apart(&o.bytes, LockByte::SQLITE).ok()) else {
+            return Ok(());
+        };
+        let Some(chain) = object.header.chain() else { return Ok(()) };
+        let before = key.min().into_inner() - 1;
+        let came = Came {
+            arrived: at,
+            sealed: object.header.timestamp(),
+            from: chain.before.map(|sum| (before, sum.into_inner())),
+            to: (key.max().into_inner(), chain.after.into_inner()),
+            claim: chain.claim,
+            is_there: true,
+        };
+        let is_compacted = key.level() > Level::L0 && key.level() < Level::SNAPSHOT;
+        if is_compacted && (came.from.is_none() || key.starts_at_one()) {
+            return Err(Violation::new(11, format!("{key} holds a whole database: it was copied upward")));
+        }
+        if is_compacted
+            && !self.announced.contains(&came.to.0)
+            && self.newest().is_some_and(|n| n < came.to.0)
+        {
+            let message = format!("{key} was made of slots that nobody has announced");
+            return Err(Violation::new(5, message));
+        }
+        self.objects.insert(key, came);
+        Ok(())
+    }
+
+    /// A slot was announced.
+    pub fn announced(&mut self, txid: Txid) {
+        self.announced.insert(txid.into_inner());
+    }
+
+    /// Whether something went since this was asked last.
+    pub fn take_deleted(&mut self) -> bool {
+        std::mem::take(&mut self.deleted)
+    }
+
+    /// An object went: was it to?
+    fn went(&mut self, key: ObjectKey, at: Timestamp, policy: &Policy) -> Result<(), Violation> {
+        let wrong = |why: &str| Err(Violation::new(8, format!("{key} was deleted: {why}")));
+        let newest_slot = self.there().filter(|(key, _)| key.level() == Level::L0).map(|(key, _)| *key).max();
+        let Some(came) = self.objects.get(&key).copied() else { return Ok(()) };
+        let is_late = self.is_late(key, &came);
+        if key.level() == Level::L0 && !is_late {
+            if came.claim {
+                return wrong("it is a claim");
+            }
+            if newest_slot == Some(key) {
+                return wrong("it is the newest slot");
+            }
+            if self.compacted_at(key.max().into_inner()).is_none_or(|since| is_younger(since, at, policy)) {
+                return wrong("it was not compacted, or less than `l0` ago");
+            }
+        }
+        let came = self.objects.get_mut(&key).expect("just seen");
+        came.is_there = false;
+        self.deleted = true;
+        if key.level() == Level::L0 {
+            self.gone.0 += 1
+        } else {
+            self.gone.1 += 1
+        }
+        Ok(())
+    }
+
+    /// Whether it came after an object that contains it: its writer did not know that the number was settled.
+    fn is_late(&self, key: ObjectKey, came: &Came) -> bool {
+        let contains = |other: &ObjectKey| other.level() > Level::L0 && other.range().covers(key.range());
+        self.there().any(|(other, made)| contains(other) && made.arrived < came.arrived)
+    }
+
+    /// What every place keeps, and what the policy promises at this moment of the store's clock, can be restored.
+    pub fn check(&self, now: Timestamp, policy: &Policy, clocks_are_right: bool) -> Result<(), Violation> {
+        let reached = self.reached();
+        for (n, why) in self.promised(now, policy, clocks_are_right) {
+            if !reached.contains(&n) {
+                let message = format!("slot {n} cannot be restored any more, and it is promised: {why}");
+                return Err(Violation::new(8, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The slots that must be points, and why. Ages by the store's times of arrival, which no clock of a writer changes: a
+    /// point is never older than that.
+    pub fn promised(
+        &self,
+        now: Timestamp,
+        policy: &Policy,
+        clocks_are_right: bool,
+    ) -> BTreeMap<u64, &'static str> {
+        let mut promised = BTreeMap::new();
+        promised.extend(self.newest().map(|n| (n, "the newest")));
+        for n in &self.announced {
+            if self.compacted_at(*n).is_none_or(|since| is_younger(since, now, policy)) {
+                promised.insert(*n, "`l0`");
+            }
+        }
+        let ends = self.ends();
+        for (n, (arrived, _)) in &ends {
+            if age_ms(*arrived, now) < policy.pitr.as_millis() as i128 {
+                promised.insert(*n, "`pitr`");
+            }
+        }
+        if !clocks_are_right {
+            return promised;
+        }
+        let Some((_, newest)) = ends.values().max_by_key(|(_, sealed)| *sealed) else { return promised };
+        for period in Period::ALL {
+            let mut last: BTreeMap<i64, u64> = BTreeMap::new();
+            for (n, (_, sealed)) in &ends {
+                last.insert(period.number(*sealed), *n);
+            }
+            let first = period.number(*newest) - i64::from(policy.count(period)) + 1;
+            promised.extend(last.range(first..).map(|(_, n)| (*n, "the last of its period")));
+        }
+        promised
+    }
+
+    /// Ends of compacted objects and snapshots, of all that ever were: since when, and when they were sealed.
+    fn ends(&self) -> BTreeMap<u64, (Timestamp, Timestamp)> {
+        let mut ends: BTreeMap<u64, (Timestamp, Timestamp)> = BTreeMap::new();
+        for (key, came) in self.objects.iter().filter(|(key, _)| key.level() > Level::L0) {
+            // A first image counts with its claim only.
+            let n = (*key).max().into_inner();
+            if n == 1 {
+                continue;
+            }
+            let end = ends.entry(n).or_insert((came.arrived, came.sealed));
+            end.0 = end.0.min(came.arrived);
+        }
+        ends
+    }
+
+    /// When a slot was in an object above level 0 for the first time.
+    fn compacted_at(&self, n: u64) -> Option<Timestamp> {
+        let contains = |key: &ObjectKey| {
+            key.level() > Level::L0
+                && key.range().min().into_inner() <= n
+                && n <= key.range().max().into_inner()
+        };
+        self.objects.iter().filter(|(key, _)| contains(key)).map(|(_, came)| came.arrived).min()
+    }
+
+    fn newest(&self) -> Option<u64> {
+        self.announced.last().copied()
+    }
+
+    fn there(&self) -> impl Iterator<Item = (&ObjectKey, &Came)> {
+        self.objects.iter().filter(|(_, came)| came.is_there)
+    }
+
+    /// The slots that objects lead to, from one state to the next.
+    pub fn reached(&self) -> BTreeSet<u64> {
+        let steps: Vec<&Came> = self.there().map(|(_, came)| came).collect();
+        let mut reached: BTreeSet<State> =
+            steps.iter().filter(|step| step.from.is_none()).map(|step| step.to).collect();
+        loop {
+            let before = reached.len();
+            for step in &steps {
+                if step.from.is_some_and(|from| reached.contains(&from)) {
+                    reached.insert(step.to);
+                }
+            }
+            if reached.len() == before {
+                return reached.into_iter().map(|(n, _)| n).collect();
+            }
+        }
+    }
+}
+
+fn is_younger(since: Timestamp, now: Timestamp, policy: &Policy) -> bool {
+    age_ms(since, now) < policy.l0.as_millis() as i128
+}
+
+fn age_ms(since: Timestamp, now: Timestamp) -> i128 {
+    i128::from(now.as_millis()) - i128::from(since.as_millis())
+}
