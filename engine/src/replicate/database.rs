@@ -318,12 +318,12 @@ impl Database {
                     follow.request_stop();
                 }
                 let head = follow.head().timestamp;
+                keep_up(&mut self.upkeep, follow, &mut cx);
                 if let Some(end) = follow.advance(&mut cx) {
                     self.follow_ended(&mut cx, end);
                 } else {
                     self.rewrite.tick(&mut cx);
                     self.compare_clock(&mut cx, head);
-                    self.keep_up(&mut cx);
                 }
             }
             Phase::Waiting { .. } if self.stop_requested => self.stop_waiting(&mut cx),
@@ -338,19 +338,6 @@ impl Database {
             | Phase::Doubting(..)
             | Phase::Stopped => {}
         }
-    }
-
-    /// Lets upkeep know what following has found, and following what upkeep wants.
-    fn keep_up(&mut self, cx: &mut Context<'_>) {
-        let Phase::Follow(follow, _) = &mut self.phase else { return };
-        for Fresh { object, facts, etag } in follow.take_fresh() {
-            self.upkeep.confirmed(cx, object, facts, etag);
-        }
-        if let Some(listed) = follow.take_listed() {
-            self.upkeep.listed(cx, *listed, follow.head().txid);
-        }
-        self.upkeep.tick(cx);
-        follow.list_by(self.upkeep.lists_at(cx));
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -370,4 +357,16 @@ impl Database {
             Phase::Probe(..) | Phase::Stopped => None,
         }
     }
+}
+
+/// Lets upkeep know what following has found, and following what upkeep wants.
+fn keep_up(upkeep: &mut Upkeep, follow: &mut Follow, cx: &mut Context<'_>) {
+    for Fresh { object, facts, etag } in follow.take_fresh() {
+        upkeep.confirmed(cx, object, facts, etag);
+    }
+    if let Some(listed) = follow.take_listed() {
+        upkeep.listed(cx, *listed, follow.head().txid);
+    }
+    upkeep.tick(cx);
+    follow.list_by(upkeep.lists_at(cx));
 }

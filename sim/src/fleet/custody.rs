@@ -29,6 +29,10 @@ struct Came {
 #[derive(Debug, Default)]
 pub struct Custody {
     objects: BTreeMap<ObjectKey, Came>,
+    /// When a slot was in an object above level 0 for the first time.
+    compacted: BTreeMap<u64, Timestamp>,
+    /// When an object came for the first time that ends with a slot.
+    came: BTreeMap<u64, Timestamp>,
     /// Slots that were announced.
     announced: BTreeSet<u64>,
     /// Deletes since the last look.
@@ -76,6 +80,14 @@ impl Custody {
             let message = format!("{key} was made of slots that nobody has announced");
             return Err(Violation::new(5, message));
         }
+        if key.level() > Level::L0 {
+            // Those of a snapshot that were let go before it are asked for by nobody.
+            let first = self.announced.first().copied().unwrap_or(1).max(before + 1);
+            for n in first..=came.to.0 {
+                self.compacted.entry(n).or_insert(at);
+            }
+        }
+        self.came.entry(came.to.0).or_insert(at);
         self.objects.insert(key, came);
         Ok(())
     }
@@ -103,7 +115,8 @@ impl Custody {
             if newest_slot == Some(key) {
                 return wrong("it is the newest slot");
             }
-            if self.compacted_at(key.max().into_inner()).is_none_or(|since| is_younger(since, at, policy)) {
+            if self.compacted.get(&key.max().into_inner()).is_none_or(|since| is_younger(*since, at, policy))
+            {
                 return wrong("it was not compacted, or less than `l0` ago");
             }
         }
@@ -147,7 +160,7 @@ impl Custody {
         let mut promised = BTreeMap::new();
         promised.extend(self.newest().map(|n| (n, "the newest")));
         for n in &self.announced {
-            if self.compacted_at(*n).is_none_or(|since| is_younger(since, now, policy)) {
+            if self.compacted.get(n).is_none_or(|since| is_younger(*since, now, policy)) {
                 promised.insert(*n, "`l0`");
             }
         }
@@ -160,13 +173,13 @@ impl Custody {
         if !clocks_are_right {
             return promised;
         }
-        let Some((_, newest)) = ends.values().max_by_key(|(_, sealed)| *sealed) else { return promised };
+        let Some(newest) = self.objects.values().map(|came| came.sealed).max() else { return promised };
         for period in Period::ALL {
             let mut last: BTreeMap<i64, u64> = BTreeMap::new();
             for (n, (_, sealed)) in &ends {
                 last.insert(period.number(*sealed), *n);
             }
-            let first = period.number(*newest) - i64::from(policy.count(period)) + 1;
+            let first = period.number(newest) - i64::from(policy.count(period)) + 1;
             promised.extend(last.range(first..).map(|(_, n)| (*n, "the last of its period")));
         }
         promised
@@ -181,20 +194,11 @@ impl Custody {
             if n == 1 {
                 continue;
             }
-            let end = ends.entry(n).or_insert((came.arrived, came.sealed));
-            end.0 = end.0.min(came.arrived);
+            // The state is as old as the first object that held it or a later one.
+            let arrived = self.came.range(n..).map(|(_, at)| *at).min().unwrap_or(came.arrived);
+            ends.insert(n, (arrived, came.sealed));
         }
         ends
-    }
-
-    /// When a slot was in an object above level 0 for the first time.
-    fn compacted_at(&self, n: u64) -> Option<Timestamp> {
-        let contains = |key: &ObjectKey| {
-            key.level() > Level::L0
-                && key.range().min().into_inner() <= n
-                && n <= key.range().max().into_inner()
-        };
-        self.objects.iter().filter(|(key, _)| contains(key)).map(|(_, came)| came.arrived).min()
     }
 
     fn newest(&self) -> Option<u64> {

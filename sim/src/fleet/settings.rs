@@ -149,8 +149,8 @@ impl FleetSettings {
         let upkeep = UpkeepConfig { levels, limits, policy: Some(policy) };
         let of_seed = FleetSettings::of_seed(seed, Some(1 + draw.below_usize(4)));
         FleetSettings {
-            deeds: 10 + draw.below_usize(50),
-            pace_us: *draw.pick(&[200_000, 5_000_000, 60_000_000, 900_000_000]),
+            deeds: 10 + draw.below_usize(30),
+            pace_us: *draw.pick(&[200_000, 2_000_000, 10_000_000, 60_000_000]),
             max_interval: *draw.pick(&[second / 20, second, 10 * second]),
             min_interval: Duration::ZERO,
             l0_retention: l0,
@@ -187,12 +187,7 @@ const LEVELS: [&[Duration]; 4] = [
     &[Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)],
     &[Duration::from_secs(30), Duration::from_secs(300), Duration::from_secs(3_600)],
     &[Duration::from_secs(5)],
-    &[
-        Duration::from_secs(1),
-        Duration::from_secs(60),
-        Duration::from_secs(3_600),
-        Duration::from_secs(86_400),
-    ],
+    &[Duration::from_secs(1), Duration::from_secs(20), Duration::from_secs(300), Duration::from_secs(3_600)],
 ];
 /// Nothing, or several chunks of page checksums.
 const LARGE: [u32; 24] =
