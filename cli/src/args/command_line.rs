@@ -3,6 +3,7 @@
 use super::list::ListArgs;
 use super::restore::RestoreArgs;
 use super::store::StoreArgs;
+use super::upkeep::{CleanupArgs, CompactArgs};
 use super::verify::VerifyArgs;
 use super::watch::WatchArgs;
 use crate::output::{Color, LogFormat, Verbosity};
@@ -107,6 +108,10 @@ pub(super) enum CommandArgs {
     List(ListArgs),
     /// Check that what the store holds is whole and restores
     Verify(VerifyArgs),
+    /// Merge small objects into larger ones now
+    Compact(CompactArgs),
+    /// Delete what the retention policy does not keep, now
+    Cleanup(CleanupArgs),
     /// Show on a scratch database that replication and restore work
     Demo,
     /// Check or show the configuration
@@ -122,10 +127,6 @@ pub(super) enum CommandArgs {
     Sync(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Explain(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Compact(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Cleanup(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Replicate(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]

@@ -10,6 +10,7 @@ mod parse;
 mod restore;
 mod store;
 mod target;
+mod upkeep;
 mod verify;
 mod watch;
 
@@ -18,6 +19,7 @@ pub use list::ListRequest;
 pub use parse::{Command, Invocation, Parsed, parse, wants_json};
 pub use restore::{Existing, Point, RestoreRequest, Verify};
 pub use target::Target;
+pub use upkeep::{UpkeepRequest, UpkeepTask};
 pub use verify::VerifyRequest;
 pub use watch::WatchRequest;
 

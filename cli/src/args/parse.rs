@@ -4,6 +4,7 @@ use super::command_line::{CommandArgs, CommandLine, ConfigArgs, ConfigFileArgs, 
 use super::error;
 use super::list::ListRequest;
 use super::restore::RestoreRequest;
+use super::upkeep::UpkeepRequest;
 use super::verify::VerifyRequest;
 use super::watch::WatchRequest;
 use crate::config::Flags;
@@ -33,6 +34,8 @@ pub enum Command {
     List(ListRequest),
     /// `verify`.
     Verify(VerifyRequest),
+    /// `compact` or `cleanup`.
+    Upkeep(UpkeepRequest),
     /// `demo`.
     Demo,
     /// `config check`.
@@ -79,6 +82,8 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Restore(args) => Command::Restore(args.try_into()?),
         CommandArgs::List(args) => Command::List(args.try_into()?),
         CommandArgs::Verify(args) => Command::Verify(args.try_into()?),
+        CommandArgs::Compact(args) => Command::Upkeep(args.try_into()?),
+        CommandArgs::Cleanup(args) => Command::Upkeep(args.try_into()?),
         CommandArgs::Demo => Command::Demo,
         CommandArgs::Config { command: ConfigArgs::Check(ConfigFileArgs { file, store }) } => {
             Command::ConfigCheck { file, flags: store.flags() }
@@ -91,8 +96,6 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Snapshot(_) => return Err(later("snapshot")),
         CommandArgs::Sync(_) => return Err(later("sync")),
         CommandArgs::Explain(_) => return Err(later("explain")),
-        CommandArgs::Compact(_) => return Err(later("compact")),
-        CommandArgs::Cleanup(_) => return Err(later("cleanup")),
         CommandArgs::Replicate(_) => return Err(later("replicate")),
         CommandArgs::Serve(_) => return Err(later("serve")),
         CommandArgs::Promote(_) => return Err(later("promote")),

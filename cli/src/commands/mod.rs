@@ -1,5 +1,6 @@
 //! The commands: each turns a request and the configuration into a job, does it, and prints the answer.
 
+mod asked;
 mod config_check;
 mod config_show;
 pub mod demo;
@@ -14,6 +15,9 @@ mod restore_proof;
 mod restore_report;
 mod restore_told;
 mod run;
+pub mod upkeep;
+mod upkeep_policy;
+mod upkeep_report;
 pub mod verify;
 mod verify_report;
 mod verify_scratch;

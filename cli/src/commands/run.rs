@@ -1,6 +1,6 @@
 //! One run of the program: arguments in, exit code out.
 
-use super::{config_check, config_show, demo, list, restore, verify, version, watch};
+use super::{config_check, config_show, demo, list, restore, upkeep, verify, version, watch};
 use crate::args::{Command, Global, Invocation, Parsed, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
 use crate::exit::{Failure, Kind};
@@ -65,6 +65,10 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
         Command::Verify(request) => {
             let job = verify::VerifyJob::plan(&request, &configured(&request.flags)?)?;
             block_on(verify::run(job, printer))
+        }
+        Command::Upkeep(request) => {
+            let job = upkeep::UpkeepJob::plan(&request, &configured(&request.flags)?)?;
+            block_on(upkeep::run(job, printer))
         }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {

@@ -15,6 +15,7 @@ mod databases;
 mod events;
 mod fencing;
 pub(super) mod host;
+pub(super) use databases::upkeep as upkeep_config;
 mod ledger;
 mod signals;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::DatabaseId;
 use super::wire;
 use crate::key::ObjectKey;
+use crate::retention::Policy;
 use crate::store::Sha256;
 use crate::types::{NodeId, Timestamp};
 
@@ -21,6 +22,8 @@ pub struct Manifest {
     pub store: String,
     /// The longest time that any writer here promised to keep single syncs, in milliseconds; never shortened.
     pub l0_ms: u64,
+    /// What the place's writer wants to keep: who tidies up elsewhere keeps no less unless told to. `None`: not known yet.
+    pub policy: Option<Policy>,
     /// Objects of levels 1 to 9, by level, min and max.
     pub objects: Vec<IndexEntry>,
 }

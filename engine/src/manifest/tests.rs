@@ -16,6 +16,7 @@ fn example() -> Manifest {
         },
         store: "s3://backups/prod".into(),
         l0_ms: 300_000,
+        policy: None,
         objects: vec![IndexEntry {
             key: ObjectKey::snapshot(Txid::new(3).unwrap()),
             time: Timestamp::from_millis(1_795_225_303_000),

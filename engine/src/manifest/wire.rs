@@ -3,9 +3,11 @@
 use super::DatabaseId;
 use super::document::{FORMAT, IndexEntry, Manifest, ManifestError, WriterClaim};
 use crate::key::{Layout, ObjectKey};
+use crate::retention::Policy;
 use crate::store::Sha256;
 use crate::types::{Level, NodeId, Timestamp, TxidRange, parse_txid_hex};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The part that every format has.
 #[derive(Deserialize)]
@@ -20,7 +22,35 @@ pub(super) struct Document {
     writer: Writer,
     store: String,
     l0_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention: Option<Retention>,
     objects: Vec<Object>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Retention {
+    l0_ms: u64,
+    pitr_ms: u64,
+    hourly: u32,
+    daily: u32,
+    weekly: u32,
+    monthly: u32,
+}
+
+impl From<Policy> for Retention {
+    fn from(policy: Policy) -> Retention {
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let Policy { l0, pitr, hourly, daily, weekly, monthly } = policy;
+        Retention { l0_ms: ms(l0), pitr_ms: ms(pitr), hourly, daily, weekly, monthly }
+    }
+}
+
+impl From<Retention> for Policy {
+    fn from(retention: Retention) -> Policy {
+        let Retention { l0_ms, pitr_ms, hourly, daily, weekly, monthly } = retention;
+        let (l0, pitr) = (Duration::from_millis(l0_ms), Duration::from_millis(pitr_ms));
+        Policy { l0, pitr, hourly, daily, weekly, monthly }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +84,7 @@ impl From<&Manifest> for Document {
             },
             store: manifest.store.clone(),
             l0_ms: manifest.l0_ms,
+            retention: manifest.policy.map(Retention::from),
             objects: manifest.objects.iter().map(Object::from).collect(),
         }
     }
@@ -77,7 +108,7 @@ impl TryFrom<Document> for Manifest {
     type Error = ManifestError;
 
     fn try_from(document: Document) -> Result<Manifest, ManifestError> {
-        let Document { database, writer, store, l0_ms, objects, .. } = document;
+        let Document { database, writer, store, l0_ms, retention, objects, .. } = document;
         let mut entries = objects.iter().map(Object::read).collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(|e| e.key);
         if let Some(twice) = entries.windows(2).find(|pair| pair[0].key == pair[1].key) {
@@ -92,6 +123,7 @@ impl TryFrom<Document> for Manifest {
             },
             store,
             l0_ms,
+            policy: retention.map(Policy::from),
             objects: entries,
         })
     }

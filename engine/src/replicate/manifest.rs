@@ -93,6 +93,7 @@ pub(super) fn first_claim(cx: &Context<'_>) -> Manifest {
         writer: WriterClaim { id: config.node, host: config.host.clone(), time: cx.now.wall },
         store: config.store_name.clone(),
         l0_ms: u64::try_from(config.l0_retention.as_millis()).unwrap_or(u64::MAX),
+        policy: None,
         objects: Vec::new(),
     }
 }

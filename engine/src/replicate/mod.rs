@@ -49,4 +49,4 @@ pub use fleet::{Fleet, Output};
 pub use notice::{Fenced, HealReason, Notice, RestoredHere, Status};
 pub use pages::{PageSet, PinnedPages, Select, Snapshot, Tail, TailPage, TailPlace};
 pub use state::{CachedSums, Confirmed, FileId, LocalState, PendingRecord, RestoreProof, StateChange};
-pub use upkeep::UpkeepConfig;
+pub use upkeep::{Outcome, Solo, SoloOutput, Task, UpkeepConfig};

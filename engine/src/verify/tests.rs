@@ -67,7 +67,7 @@ impl Scene {
         let writer =
             WriterClaim { id: NodeId::new(7).unwrap(), host: "host".into(), time: Timestamp::default() };
         let (database, store) = (DatabaseId::from_random([7; 16]), "s3://b".to_owned());
-        self.manifest = Some(Manifest { database, writer, store, l0_ms: 1, objects });
+        self.manifest = Some(Manifest { database, writer, store, l0_ms: 1, policy: None, objects });
         self
     }
 

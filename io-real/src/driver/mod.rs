@@ -24,6 +24,7 @@ mod read;
 mod real;
 mod records;
 mod requests;
+mod solo;
 mod sources;
 mod sqlite;
 mod stage;
@@ -34,6 +35,7 @@ pub use event_loop::{Driver, Limits, Ports};
 pub use handle::{Handle, Poker};
 pub use message::Report;
 pub use real::{SystemClock, TokioWork};
+pub use solo::{SoloPorts, keep_up};
 
 #[cfg(test)]
 mod tests;

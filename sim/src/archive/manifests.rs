@@ -110,6 +110,7 @@ fn manifest(shelf: &Shelf) -> Manifest {
         },
         store: "s3://simulated".to_owned(),
         l0_ms: 300_000,
+        policy: None,
         objects: indexed
             .map(|(key, item)| IndexEntry {
                 key: *key,

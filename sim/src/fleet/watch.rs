@@ -35,6 +35,8 @@ pub struct Watch {
     slot: Option<(Txid, Instant)>,
     /// The object that goes up in parts.
     staged: String,
+    /// The place is kept in shape as well.
+    upkeep: bool,
     /// Requests that merge, and what became of the newest.
     merges: BTreeSet<RequestId>,
     merging: Option<RequestId>,
@@ -160,7 +162,8 @@ impl Watch {
         }
         self.pace.asks(id, request, now.mono)?;
         self.asked.insert(id, Asked { at: now, kind });
-        let upkeep = if settings.upkeep.is_some() { UPKEEP_UNDER_WAY_MAX } else { 0 };
+        self.upkeep = settings.upkeep.is_some();
+        let upkeep = if self.upkeep { UPKEEP_UNDER_WAY_MAX } else { 0 };
         if self.asked.len() > UNDER_WAY_MAX + upkeep {
             return Err(Violation::new(24, format!("{} requests of one database at once", self.asked.len())));
         }
@@ -210,7 +213,9 @@ impl Watch {
         }
         let (since, failures) = self.failures.get_or_insert((now.mono, 0));
         *failures += 1;
-        let takes = PAUSE_MIN * failures.saturating_sub(FAILURES_QUICK);
+        // Headers are read side by side, each with pauses of its own.
+        let side_by_side = if self.upkeep { UPKEEP_UNDER_WAY_MAX as u32 } else { 1 };
+        let takes = PAUSE_MIN * (failures / side_by_side).saturating_sub(FAILURES_QUICK);
         if now.mono.since(*since) < takes {
             let message = format!("{failures} failures in a row in {:?}", now.mono.since(*since));
             return Err(Violation::new(31, message));

@@ -1,12 +1,12 @@
 //! From the settings of a database to what the engine and the session must be told.
 
 use super::{WatchJob, host};
-use crate::config::{DatabaseSettings, DatabaseSpec, Origin, RetentionSettings, StoreUrl, TakeOver, WalMode};
+use crate::commands::upkeep_policy::policy;
+use crate::config::{DatabaseSettings, DatabaseSpec, Origin, StoreUrl, TakeOver, WalMode};
 use crate::exit::{Failure, Kind};
 use engine::compact::{self, Levels};
 use engine::key::{Layout, ModifiedIs, Place};
 use engine::replicate::{DatabaseConfig, UpkeepConfig};
-use engine::retention::Policy;
 use engine::types::{Level, LockByte};
 use io_real::files::RealFiles;
 use io_real::sqlite::{Session, SessionConfig};
@@ -59,16 +59,13 @@ pub(super) fn config(
 }
 
 /// What is compacted, and what stays.
-fn upkeep(settings: &DatabaseSettings) -> UpkeepConfig {
+pub(in crate::commands) fn upkeep(settings: &DatabaseSettings) -> UpkeepConfig {
     let numbered = (1..).zip(settings.compaction.intervals);
     let levels = numbered.map(|(number, interval)| (Level::new(number).expect("at most 8 levels"), interval));
-    let RetentionSettings { l0, pitr, hourly, daily, weekly, monthly } = settings.retention.clone();
-    let count = u32_or_max;
-    let (hourly, daily, weekly, monthly) = (count(hourly), count(daily), count(weekly), count(monthly));
     UpkeepConfig {
         levels: Levels::new(levels).expect("the key table demands growing intervals"),
         limits: compact::Limits::DEFAULT,
-        policy: Some(Policy { l0, pitr, hourly, daily, weekly, monthly }),
+        policy: Some(policy(&settings.retention)),
     }
 }
 

@@ -16,7 +16,7 @@ pub(in crate::commands) fn name() -> String {
 }
 
 /// A writer id that nobody had before.
-pub(super) fn node_id() -> io::Result<NodeId> {
+pub(in crate::commands) fn node_id() -> io::Result<NodeId> {
     loop {
         // Zero, which is not an id, comes once in 2^64.
         if let Some(id) = NodeId::new(u64::from_be_bytes(random()?)) {
@@ -26,7 +26,7 @@ pub(super) fn node_id() -> io::Result<NodeId> {
 }
 
 /// The identity of a history that may begin now.
-pub(super) fn database_id() -> io::Result<DatabaseId> {
+pub(in crate::commands) fn database_id() -> io::Result<DatabaseId> {
     random().map(DatabaseId::from_random)
 }
 

@@ -69,6 +69,14 @@ impl Compacting {
         Ok(Compacting { listing, confirmed, level, queue, more, stop: stop_of(end), step })
     }
 
+    /// What was made last.
+    pub(super) fn made(&self) -> Option<&Compaction> {
+        match &self.step {
+            Doing::Reading(_) => None,
+            Doing::Merging(merging) => Some(&merging.compaction),
+        }
+    }
+
     pub(super) fn confirmed(&self) -> Txid {
         self.confirmed
     }

@@ -40,6 +40,10 @@ impl Index {
         true
     }
 
+    pub(super) fn into_manifest(self) -> Option<Manifest> {
+        self.seen.map(|seen| seen.manifest)
+    }
+
     pub(super) fn manifest(&self) -> Option<&Manifest> {
         self.seen.as_ref().map(|seen| &seen.manifest)
     }
@@ -61,7 +65,8 @@ impl Index {
             let entry = made.get(&object.key).or_else(|| seen.manifest.entry(object.key))?;
             (entry.size_bytes == object.size_bytes).then(|| entry.clone())
         });
-        let wanted = Manifest { objects: objects.collect(), ..seen.manifest.clone() };
+        let wanted =
+            Manifest { objects: objects.collect(), policy: cx.config.upkeep.policy, ..seen.manifest.clone() };
         if wanted == seen.manifest || cx.paused_until(&cx.config.place.manifest_key()).is_some() {
             return None;
         }

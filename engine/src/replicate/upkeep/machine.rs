@@ -90,7 +90,7 @@ impl Upkeep {
             let newest = listing.objects().iter().map(|object| object.arrived).max();
             // A store that does not tell its time is at least as old as what it holds.
             if let Some(time) = time.or(newest) {
-                let pass = Retaining::start(cx, listing, time);
+                let pass = Retaining::start(cx, listing, time, false);
                 self.pass = Some(Pass::Retaining(Box::new(pass), cx.now.mono));
             }
             return;

@@ -19,6 +19,8 @@ mod merging;
 mod reads;
 mod retaining;
 mod schedule;
+mod solo;
 
 pub use config::UpkeepConfig;
 pub(super) use machine::{Listed, Upkeep};
+pub use solo::{Outcome, Solo, SoloOutput, Task};

@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::reads::{Reading, Reads};
 use crate::key::{ObjectKey, PlaceListing};
-use crate::manifest::IndexEntry;
+use crate::manifest::{IndexEntry, Manifest};
 use crate::mutants::{Mutant, mutated};
 use crate::replicate::backoff::Backoff;
 use crate::replicate::command::{RequestId, StoreRequest};
@@ -30,6 +30,16 @@ pub(super) struct Retaining {
     deleted: BTreeSet<ObjectKey>,
     /// Kept although they could go: the store refused to delete them.
     refused: usize,
+    /// Only plan.
+    dry_run: bool,
+}
+
+/// What a pass has come to.
+pub(super) struct Done {
+    pub(super) planned: Option<Retention>,
+    pub(super) deleted: BTreeSet<ObjectKey>,
+    pub(super) refused: usize,
+    pub(super) manifest: Option<Manifest>,
 }
 
 #[derive(Debug)]
@@ -69,10 +79,20 @@ pub(super) enum Told {
 }
 
 impl Retaining {
-    pub(super) fn start(cx: &mut Context<'_>, listing: PlaceListing, time: Timestamp) -> Retaining {
+    pub(super) fn start(
+        cx: &mut Context<'_>,
+        listing: PlaceListing,
+        time: Timestamp,
+        dry_run: bool,
+    ) -> Retaining {
         let step = Doing::Manifest(Index::ask(cx));
         let (index, deleted) = (Index::default(), BTreeSet::new());
-        Retaining { listing, time, index, planned: None, step, deleted, refused: 0 }
+        Retaining { listing, time, index, planned: None, step, deleted, refused: 0, dry_run }
+    }
+
+    pub(super) fn into_done(self) -> Done {
+        let Retaining { planned, deleted, refused, index, .. } = self;
+        Done { planned: planned.map(|planned| *planned), deleted, refused, manifest: index.into_manifest() }
     }
 
     pub(super) fn awaits(&self, id: RequestId) -> bool {
@@ -179,6 +199,9 @@ impl Retaining {
             }
             Step::Done(planned) => {
                 self.planned = Some(Box::new(planned));
+                if self.dry_run {
+                    return Some(self.tell(cx));
+                }
                 self.prove_or_delete(cx, made)
             }
         }

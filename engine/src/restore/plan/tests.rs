@@ -340,6 +340,7 @@ fn index(objects: Vec<IndexEntry>) -> Manifest {
         writer: WriterClaim { id: NodeId::new(7).unwrap(), host: String::new(), time },
         store: String::new(),
         l0_ms: 0,
+        policy: None,
         objects,
     }
 }
@@ -371,6 +372,7 @@ fn the_index_spares_headers() {
         },
         store: String::new(),
         l0_ms: 0,
+        policy: None,
         objects: keys
             .iter()
             .map(|key| crate::manifest::IndexEntry {

@@ -208,6 +208,7 @@ pub(super) fn another_writers_l0_is_kept() -> bool {
         writer: WriterClaim { id: node, host: "a".to_owned(), time: at(0) },
         store: "file:///a".to_owned(),
         l0_ms: 3_600_000,
+        policy: None,
         objects: Vec::new(),
     };
     let policy = DEFAULT.with_promised_l0(&manifest);

@@ -181,6 +181,7 @@ impl World<'_> {
             writer: WriterClaim { id, host: "another".to_owned(), time },
             store: "s3://simulated".to_owned(),
             l0_ms: 1000,
+            policy: None,
             objects: Vec::new(),
         };
         let kept = before.and_then(|object| Manifest::decode(&object.bytes).ok());
