@@ -109,7 +109,8 @@ impl Custody {
         let Some(came) = self.objects.get(&key).copied() else { return Ok(()) };
         let is_late = self.is_late(key, &came);
         if key.level() == Level::L0 && !is_late {
-            if came.claim {
+            // One that nobody announced may be taken back by who made it.
+            if came.claim && self.announced.contains(&key.max().into_inner()) {
                 return wrong("it is a claim");
             }
             if newest_slot == Some(key) {

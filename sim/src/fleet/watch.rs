@@ -215,7 +215,7 @@ impl Watch {
         *failures += 1;
         // Headers are read side by side, each with pauses of its own.
         let side_by_side = if self.upkeep { UPKEEP_UNDER_WAY_MAX as u32 } else { 1 };
-        let takes = PAUSE_MIN * (failures / side_by_side).saturating_sub(FAILURES_QUICK);
+        let takes = PAUSE_MIN * (*failures / side_by_side).saturating_sub(FAILURES_QUICK);
         if now.mono.since(*since) < takes {
             let message = format!("{failures} failures in a row in {:?}", now.mono.since(*since));
             return Err(Violation::new(31, message));

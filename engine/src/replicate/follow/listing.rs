@@ -18,8 +18,9 @@ pub(super) struct Listing {
     interval: Duration,
     /// One that kept slots waiting was given up: not again before then.
     postponed_to: Instant,
-    /// When upkeep wants it.
+    /// When upkeep wants it, and until when it must wait after one that kept slots waiting.
     wanted_at: Option<Instant>,
+    wait_until: Instant,
     /// The last one, for upkeep.
     listed: Option<Box<Listed>>,
     pub(super) check: Option<Box<HeadCheck>>,
@@ -42,6 +43,7 @@ impl Listing {
             interval,
             postponed_to: cx.now.mono,
             wanted_at: None,
+            wait_until: cx.now.mono,
             listed: None,
             check: None,
         }
@@ -70,16 +72,17 @@ impl Follow {
     pub(super) fn list_at(&self) -> Option<Instant> {
         let quiet = self.slot.is_none() && self.listing.check.is_none();
         let free = quiet && self.stop.is_none() && self.leaving.is_none();
-        let daily = self.listing.listed_at.mono.after(self.listing.interval);
-        let due = self.listing.wanted_at.map_or(daily, |at| at.min(daily));
-        free.then_some(due.max(self.listing.postponed_to))
+        let Listing { listed_at, interval, postponed_to, wanted_at, wait_until, .. } = &self.listing;
+        let daily = listed_at.mono.after(*interval).max(*postponed_to);
+        let due = wanted_at.map_or(daily, |at| at.max(*wait_until).min(daily));
+        free.then_some(due)
     }
 
     pub(super) fn list_if_due(&mut self, cx: &mut Context<'_>) {
-        let daily = elapsed(cx.now, self.listing.listed_at) >= self.listing.interval;
-        let wanted = self.listing.wanted_at.is_some_and(|at| at <= cx.now.mono);
+        let daily = elapsed(cx.now, self.listing.listed_at) >= self.listing.interval
+            && self.listing.postponed_to <= cx.now.mono;
+        let wanted = self.listing.wanted_at.is_some_and(|at| at.max(self.listing.wait_until) <= cx.now.mono);
         let due = daily && !mutated(Mutant::PlaceNeverListed) || wanted;
-        let due = due && self.listing.postponed_to <= cx.now.mono;
         if due && self.list_at().is_some() {
             self.listing.check = Some(Box::new(HeadCheck::start(cx, self.seen.clone(), true)));
         }
@@ -90,9 +93,8 @@ impl Follow {
             let hinders = self.unsent.is_some() && check.is_in_trouble();
             if self.stop.is_some() || self.leaving.is_some() || hinders {
                 self.listing.check = None;
-                let pause =
-                    if self.listing.wanted_at.is_some() { UPKEEP_PAUSE } else { self.listing.interval / 24 };
-                self.listing.postponed_to = cx.now.mono.after(pause);
+                self.listing.postponed_to = cx.now.mono.after(self.listing.interval / 24);
+                self.listing.wait_until = cx.now.mono.after(UPKEEP_PAUSE);
             }
         }
     }
