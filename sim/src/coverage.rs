@@ -161,6 +161,8 @@ pub enum Reached {
     KilledInUpkeep,
     /// A level could not be made any further.
     CompactionStopped,
+    /// What was merged was damaged as it was written.
+    Spoiled,
     /// A hint that files changed did not come.
     HintLost,
     /// The files of a database could not be used.
@@ -316,6 +318,7 @@ pub const REQUIRED_OF_LIFECYCLES: &[Reached] = &[
     Reached::Retained,
     Reached::RetainedUpper,
     Reached::KilledInUpkeep,
+    Reached::Spoiled,
 ];
 
 /// What a batch of some hundred seeds must reach of fleets.

@@ -329,8 +329,6 @@ mutants! {
     SourceLostInPanic = "source-lost-in-panic",
     /// What compaction made is taken for whole without a look.
     CompactionNotReadBack = "compaction-not-read-back",
-    /// A slot that is on its way is compacted.
-    UnconfirmedCompacted = "unconfirmed-compacted",
     /// Levels above the first are never made.
     LevelNeverDue = "level-never-due",
     /// Retention takes every object for old.

@@ -76,6 +76,11 @@ impl Knowledge {
         }
     }
 
+    /// Takes every object for what its name says again.
+    pub fn forget_damage(&mut self) {
+        self.damaged.clear();
+    }
+
     /// Forgets what was learned of other objects than these.
     pub fn retain(&mut self, keep: impl Fn(&ObjectKey) -> bool) {
         self.headers.retain(|key, _| keep(key));

@@ -7,7 +7,7 @@ use super::report::{Kind, Problem, Report};
 use crate::key::{ObjectKey, PlaceListing};
 use crate::mutants::{Mutant, mutated};
 use crate::restore::{Knowledge, Reach};
-use crate::types::{Checksum, Txid, TxidRange};
+use crate::types::{Checksum, Level, Txid, TxidRange};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds what is wrong with the chains of a place, of which every header and page index is known.
@@ -30,6 +30,8 @@ pub(super) fn inspect(listing: &PlaceListing, known: &Knowledge, reach: &Reach<'
             Lost::Gap { missing } if !mutated(Mutant::VerifySkipsGap) && gaps.insert(missing) => {
                 report.add(Problem::of(Kind::Gap, key, format!("{} before it", are_missing(missing))));
             }
+            // Kept for whoever resumes from level 0.
+            Lost::LeftOver if listing.level(Level::L0).last().is_some_and(|newest| newest.key == key) => {}
             Lost::LeftOver => {
                 let message = "no point needs it: what it leads to lies inside another object";
                 report.add(Problem::of(Kind::Stranger, key, message));

@@ -198,6 +198,13 @@ fn what_retention_leaves_inside_of_others_is_no_fault() {
 }
 
 #[test]
+fn the_newest_slot_is_left_on_purpose() {
+    let scene = Scene::tagged(&[key(9, 1, 8), key(0, 7, 7), key(1, 9, 12), key(0, 12, 12)]);
+    let left = "stranger 0/7-7 no point needs it: what it leads to lies inside another object";
+    assert_eq!(notes(&scene), [NO_MANIFEST.to_owned(), left.to_owned()]);
+}
+
+#[test]
 fn objects_of_another_history_are_named() {
     let mut scene = Scene::ours().without(key(1, 3, 5));
     scene.facts(key(0, 4, 4)).before = Some(state(77));

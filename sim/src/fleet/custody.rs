@@ -23,6 +23,8 @@ struct Came {
     to: State,
     claim: bool,
     is_there: bool,
+    /// Its bytes are what was sent.
+    is_whole: bool,
 }
 
 /// Everything that ever came to a place.
@@ -35,6 +37,8 @@ pub struct Custody {
     came: BTreeMap<u64, Timestamp>,
     /// Slots that were announced.
     announced: BTreeSet<u64>,
+    /// Somebody took an object for damaged, be it that it came wrong: it is looked at again later.
+    pub doubted: bool,
     /// Deletes since the last look.
     deleted: bool,
     /// How many, of slots and of others.
@@ -68,6 +72,7 @@ impl Custody {
             to: (key.max().into_inner(), chain.after.into_inner()),
             claim: chain.claim,
             is_there: true,
+            is_whole: true,
         };
         let is_compacted = key.level() > Level::L0 && key.level() < Level::SNAPSHOT;
         if is_compacted && (came.from.is_none() || key.starts_at_one()) {
@@ -80,6 +85,11 @@ impl Custody {
             let message = format!("{key} was made of slots that nobody has announced");
             return Err(Violation::new(5, message));
         }
+        let slot = self.objects.get(&ObjectKey::slot(key.max())).filter(|slot| slot.to == came.to);
+        if let Some(slot) = slot.filter(|slot| is_compacted && slot.sealed != came.sealed) {
+            let message = format!("{key} is of {:?}, its last slot of {:?}", came.sealed, slot.sealed);
+            return Err(Violation::new(11, message));
+        }
         if key.level() > Level::L0 {
             // Those of a snapshot that were let go before it are asked for by nobody.
             let first = self.announced.first().copied().unwrap_or(1).max(before + 1);
@@ -90,6 +100,45 @@ impl Custody {
         self.came.entry(came.to.0).or_insert(at);
         self.objects.insert(key, came);
         Ok(())
+    }
+
+    /// An object lies there with other bytes than were sent.
+    pub fn spoiled(&mut self, key: ObjectKey) {
+        if let Some(came) = self.objects.get_mut(&key) {
+            came.is_whole = false;
+        }
+    }
+
+    /// Everything that was to be done is done: the highest level ends where the slots do, and of what it holds no slot is
+    /// left that was to go.
+    pub fn is_at_rest(&self, now: Timestamp, policy: &Policy, top: Level) -> Result<(), Violation> {
+        if self.doubted || self.there().any(|(_, came)| !came.is_whole) {
+            return Ok(());
+        }
+        let slots = || self.there().filter(|(key, _)| key.level() == Level::L0);
+        let Some((newest, head)) = slots().next_back() else { return Ok(()) };
+        let is_upper = |key: &ObjectKey| key.level() >= top && key.level() < Level::SNAPSHOT;
+        let reaches = self.there().any(|(key, came)| is_upper(key) && came.to == head.to);
+        if head.from.is_some() && !reaches {
+            return Err(Violation::new(
+                29,
+                format!("level {top} does not reach {newest}, and nothing is to come"),
+            ));
+        }
+        let is_old = |at: Timestamp| age_ms(at, now) > 2 * policy.l0.as_millis() as i128 + 60_000;
+        let goes =
+            |(key, came): &(&ObjectKey, &Came)| *key != newest && !came.claim && !self.is_late(**key, came);
+        let stays = slots().filter(goes).find(|(key, _)| {
+            self.there().any(|(other, made)| {
+                is_upper(other) && other.range().covers(key.range()) && is_old(made.arrived)
+            })
+        });
+        match stays {
+            Some((key, _)) => {
+                Err(Violation::new(29, format!("{key} is still there, and nothing is to come")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A slot was announced.
@@ -206,13 +255,13 @@ impl Custody {
         self.announced.last().copied()
     }
 
-    fn there(&self) -> impl Iterator<Item = (&ObjectKey, &Came)> {
+    fn there(&self) -> impl DoubleEndedIterator<Item = (&ObjectKey, &Came)> {
         self.objects.iter().filter(|(_, came)| came.is_there)
     }
 
     /// The slots that objects lead to, from one state to the next.
     pub fn reached(&self) -> BTreeSet<u64> {
-        let steps: Vec<&Came> = self.there().map(|(_, came)| came).collect();
+        let steps: Vec<&Came> = self.there().map(|(_, came)| came).filter(|came| came.is_whole).collect();
         let mut reached: BTreeSet<State> =
             steps.iter().filter(|step| step.from.is_none()).map(|step| step.to).collect();
         loop {

@@ -65,6 +65,8 @@ pub struct FleetSettings {
     pub idle_days: u64,
     /// What goes wrong on the way to the store.
     pub faults: Faults,
+    /// Objects above level 0 that are damaged as they are written, of a million.
+    pub spoils_ppm: u32,
     /// Compaction and retention.
     pub upkeep: Option<UpkeepConfig>,
 }
@@ -119,6 +121,7 @@ impl FleetSettings {
             lost_hint_ppm: *draw.pick(&[0, 200_000, 1_000_000]),
             idle_days: if draw.ppm(half) { draw.range(1, 40) } else { 0 },
             faults,
+            spoils_ppm: 0,
             upkeep: None,
         }
     }
@@ -160,6 +163,7 @@ impl FleetSettings {
             unconditional: false,
             large: 0,
             idle_days: if draw.ppm(300_000) { draw.range(1, 4) } else { 0 },
+            spoils_ppm: *draw.pick(&[0, 0, 50_000]),
             upkeep: Some(upkeep),
             ..of_seed
         }

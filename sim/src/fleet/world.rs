@@ -70,6 +70,8 @@ struct World<'a> {
     faults: Random,
     /// How long jobs wait for their turn.
     delays: Random,
+    /// Objects that are damaged as they are written.
+    spoils: Random,
     /// Writer ids.
     engine: Random,
     pages: Random,
@@ -157,6 +159,7 @@ impl<'a> World<'a> {
             work: draw(3),
             faults: draw(4),
             delays: draw(5),
+            spoils: draw(21),
             engine: draw(6),
             pages: draw(7),
         };

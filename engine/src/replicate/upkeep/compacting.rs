@@ -6,7 +6,6 @@ use crate::compact::{Compaction, End, Stop, plan};
 use crate::key::{ObjectInfo, PlaceListing};
 use crate::ltx::Header;
 use crate::manifest::IndexEntry;
-use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::RequestId;
 use crate::replicate::context::Context;
 use crate::replicate::event::StoreAnswer;
@@ -203,8 +202,6 @@ impl Compacting {
         known: &Knowledge,
     ) -> Planned {
         let upkeep = &cx.config.upkeep;
-        // Bug: what is on its way may be another's by now.
-        let confirmed = if mutated(Mutant::UnconfirmedCompacted) { confirmed + 1 } else { confirmed };
         match plan(listing, known, &upkeep.levels, level, confirmed, upkeep.limits) {
             Step::Need(needs) => Planned::Read(Reads::start(cx, needs)),
             Step::Done(plan) => Planned::Queue(plan.compactions.into(), plan.end),

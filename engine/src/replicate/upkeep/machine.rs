@@ -15,6 +15,7 @@ use crate::retention::Trouble;
 use crate::store::{ETag, StoreError};
 use crate::types::{Instant, Level, Now, Timestamp, Txid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A place as it was listed, while no slot was on its way.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(in crate::replicate) struct Upkeep {
     /// Of objects of these versions.
     known: Knowledge,
     versions: BTreeMap<ObjectKey, ETag>,
+    /// When what is known of damaged objects is looked at again.
+    damage_until: Option<Instant>,
     /// What this life made, or read whole.
     made: BTreeMap<ObjectKey, IndexEntry>,
     pass: Option<Pass>,
@@ -40,6 +43,9 @@ pub(in crate::replicate) struct Upkeep {
     /// Requests of passes that were given up: what they stage is given up, too.
     orphans: BTreeSet<RequestId>,
 }
+
+/// What was found damaged counts as that for so long: reading it again costs what it holds.
+const DAMAGE_COUNTS: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 enum Pass {
@@ -85,7 +91,7 @@ impl Upkeep {
             return;
         }
         let Listed { listing, time } = listed;
-        self.forget_changed(&listing);
+        self.forget_changed(cx.now, &listing);
         if self.schedule.retention_at(cx.config).is_some_and(|at| at <= cx.now.mono) {
             let newest = listing.objects().iter().map(|object| object.arrived).max();
             // A store that does not tell its time is at least as old as what it holds.
@@ -227,9 +233,15 @@ impl Upkeep {
         self.schedule.postpone(now.mono);
     }
 
-    fn forget_changed(&mut self, listing: &PlaceListing) {
+    fn forget_changed(&mut self, now: Now, listing: &PlaceListing) {
+        self.damage_until.get_or_insert(now.mono.after(DAMAGE_COUNTS));
         let is_same = |key: &ObjectKey, etag: &ETag| listing.get(*key).is_some_and(|info| info.etag == *etag);
         self.versions.retain(|key, etag| is_same(key, etag));
+        if self.damage_until.is_some_and(|until| until <= now.mono) {
+            // It may have come wrong, again and again.
+            self.known.forget_damage();
+            self.damage_until = None;
+        }
         let versions = &self.versions;
         self.known.retain(|key| versions.contains_key(key));
         self.made

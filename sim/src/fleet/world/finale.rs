@@ -166,7 +166,10 @@ impl World<'_> {
         for _ in 0..REST_PIECES {
             self.pass_slowly(all / REST_PIECES)?;
         }
-        Ok(())
+        let top = upkeep.levels.iter().map(|(level, _)| level).max();
+        let (Some(top), Some(policy)) = (top, upkeep.policy) else { return Ok(()) };
+        let now = self.store.clock().now().wall;
+        self.places.iter().try_for_each(|model| model.custody.is_at_rest(now, &policy, top))
     }
 
     /// Property 32: a daemon that ends, in order or not, follows all its databases again within seconds, at no cost.

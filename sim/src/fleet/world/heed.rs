@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::oracle::stop;
+use engine::key::{Layout, ObjectKey};
 use engine::replicate::{HealReason, Notice, Status};
 use engine::store::ETag;
 use engine::types::{Level, Txid};
@@ -50,6 +51,7 @@ impl World<'_> {
                 let upper = object.level() > Level::new(1).expect("a level");
                 self.coverage.reached(if upper { Reached::UpperLevelMade } else { Reached::LevelMade });
             }
+            Notice::ObjectDamaged { .. } => self.places[place].custody.doubted = true,
             Notice::CompactionStopped { .. } => self.coverage.reached(Reached::CompactionStopped),
             Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
             Notice::Healed { reason, .. } => self.healed(reason),
@@ -147,6 +149,12 @@ impl World<'_> {
             let model = &mut self.places[number.parse::<usize>().expect("a place's number")];
             let what = (change.key.as_str(), change.kind, change.at);
             model.custody.changed(&self.store, &model.place, what, &policy)?;
+            if change.kind == ChangeKind::Created && self.chaos && self.spoils.ppm(self.settings.spoils_ppm) {
+                let bit = self.spoils.below_usize(1 << 20);
+                if spoil(&self.store, model, &change.key, bit) {
+                    self.coverage.reached(Reached::Spoiled);
+                }
+            }
         }
         let now = self.store.clock().now().wall;
         let clocks_are_right = self.clocks_are_right();
@@ -168,6 +176,15 @@ impl World<'_> {
         let process = &self.settings.faults.process;
         process.wall_jump_ppm == 0 && process.wall_drift_ppm_max == 0
     }
+}
+
+/// Flips a bit of an object of levels 1 to 8, which nobody but its writer has heard of.
+fn spoil(store: &SimS3, model: &mut PlaceModel, name: &str, bit: usize) -> bool {
+    let key = model.place.name_of(name).and_then(|name| ObjectKey::parse(Layout::S3, name));
+    let is_made = |key: &ObjectKey| key.level() > Level::L0 && key.level() < Level::SNAPSHOT;
+    let Some(key) = key.filter(is_made) else { return false };
+    model.custody.spoiled(key);
+    store.rot(name, bit)
 }
 
 /// What a version's name says of its bytes.
