@@ -331,6 +331,8 @@ mutants! {
     CompactionNotReadBack = "compaction-not-read-back",
     /// Levels above the first are never made.
     LevelNeverDue = "level-never-due",
+    /// What came while a level was made waits for what comes next.
+    LateSlotForgotten = "late-slot-forgotten",
     /// Retention takes every object for old.
     ArrivalsIgnored = "arrivals-ignored",
     /// What makes up for others is not read before they go.

@@ -184,7 +184,7 @@ impl Upkeep {
                 let compacting::Told::Level { level, stop } = told else {
                     unreachable!("nothing was asked yet")
                 };
-                self.level_made(cx, level, stop);
+                self.level_made(cx, level, confirmed, stop);
                 if let Some(next) = self.schedule.due_level(cx.now, cx.config, Some(level)) {
                     self.compact(cx, listing, confirmed, next);
                 }
@@ -206,7 +206,7 @@ impl Upkeep {
                 compacting::Told::Level { level, stop } => {
                     let (listing, confirmed) = (std::mem::take(&mut pass.listing), pass.confirmed());
                     self.pass = None;
-                    self.level_made(cx, level, stop);
+                    self.level_made(cx, level, confirmed, stop);
                     if let Some(next) = self.schedule.due_level(cx.now, cx.config, Some(level)) {
                         self.compact(cx, listing, confirmed, next);
                     }
@@ -216,8 +216,8 @@ impl Upkeep {
         }
     }
 
-    fn level_made(&mut self, cx: &mut Context<'_>, level: Level, stop: Option<Stop>) {
-        self.schedule.made(level);
+    fn level_made(&mut self, cx: &mut Context<'_>, level: Level, confirmed: Txid, stop: Option<Stop>) {
+        self.schedule.made(level, confirmed);
         let Some(stop) = stop else {
             self.stops.remove(&level);
             return;

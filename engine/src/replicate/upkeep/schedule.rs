@@ -5,19 +5,29 @@ use crate::key::{ObjectKey, PlaceListing};
 use crate::mutants::{Mutant, mutated};
 use crate::replicate::config::DatabaseConfig;
 use crate::store::Sha256;
-use crate::types::{Instant, Level, Now, Timestamp};
+use crate::types::{Instant, Level, Now, Timestamp, Txid};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    /// The oldest input that waits for each level.
-    pending: BTreeMap<Level, Pending>,
+    /// What waits for each level.
+    pending: BTreeMap<Level, Waiting>,
     /// Something changed that retention has not seen grow old: since when, and last.
     changed: Option<(Instant, Instant)>,
     /// Nothing before then: the last attempt came to nothing.
     postponed_to: Instant,
+}
+
+/// Inputs of a level.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// The oldest.
+    first: Pending,
+    /// The newest, and where it ends: it may have come after the place was listed.
+    last: Pending,
+    end: Txid,
 }
 
 /// Long enough that what made a pass useless has passed, or that somebody hears of it.
@@ -30,7 +40,9 @@ impl Schedule {
     pub(super) fn came(&mut self, now: Now, levels: &Levels, object: ObjectKey, sealed: Timestamp) {
         let above = levels.iter().map(|(level, _)| level).find(|level| *level > object.level());
         if let Some(level) = above {
-            self.pending.entry(level).or_insert(Pending { sealed, seen: now.mono });
+            let (last, end) = (Pending { sealed, seen: now.mono }, object.max());
+            let waiting = self.pending.entry(level).or_insert(Waiting { first: last, last, end });
+            (waiting.last, waiting.end) = (last, end);
         }
         let first = self.changed.map_or(now.mono, |(first, _)| first);
         self.changed = Some((first, now.mono));
@@ -47,7 +59,8 @@ impl Schedule {
             let oldest =
                 listing.objects().iter().filter(|object| waits(object.key)).min_by_key(|o| o.key.min());
             if let Some(oldest) = oldest {
-                self.pending.entry(level).or_insert(Pending { sealed: oldest.modified, seen: now.mono });
+                let first = Pending { sealed: oldest.modified, seen: now.mono };
+                self.pending.entry(level).or_insert(Waiting { first, last: first, end: oldest.key.max() });
             }
         }
         let may_go = listing.late_arrivals().first().is_some()
@@ -66,9 +79,12 @@ impl Schedule {
         levels.into_iter().find(|level| self.level_at(now, config, *level).is_some_and(|at| at <= now.mono))
     }
 
-    /// A level was brought up to date.
-    pub(super) fn made(&mut self, level: Level) {
-        self.pending.remove(&level);
+    /// A level was brought up to date with everything up to `confirmed`.
+    pub(super) fn made(&mut self, level: Level, confirmed: Txid) {
+        let waiting = self.pending.remove(&level).filter(|waiting| waiting.end > confirmed);
+        if let Some(Waiting { last, end, .. }) = waiting.filter(|_| !mutated(Mutant::LateSlotForgotten)) {
+            self.pending.insert(level, Waiting { first: last, last, end });
+        }
     }
 
     /// When retention is due: as soon as what changed first is old enough to let something go.
@@ -102,7 +118,7 @@ impl Schedule {
 
     fn level_at(&self, now: Now, config: &DatabaseConfig, level: Level) -> Option<Instant> {
         let interval = config.upkeep.levels.interval(level)?;
-        let pending = self.pending.get(&level).copied()?;
+        let pending = self.pending.get(&level)?.first;
         if mutated(Mutant::LevelNeverDue) && level > Level::new(1).expect("a level") {
             return None;
         }
