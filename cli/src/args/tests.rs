@@ -145,8 +145,6 @@ fn what_has_not_come_is_refused_by_name() {
         "sync",
         "sync app.db --wait",
         "explain",
-        "compact app --level 3 --dry-run",
-        "cleanup --dry-run",
         "replicate s3://b/p --local x.db --interval 5s --repair",
         "serve --db x.db --port 1 --insecure",
         "promote x.db",
