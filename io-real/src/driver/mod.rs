@@ -33,6 +33,7 @@ pub use event_loop::{Driver, Limits, Ports};
 pub use handle::{Handle, Poker};
 pub use message::Report;
 pub use real::{SystemClock, TokioWork};
+pub use sweep::sweep_place;
 
 #[cfg(test)]
 mod tests;
