@@ -16,7 +16,7 @@ mod watch;
 pub use command_line::{Global, command};
 pub use list::ListRequest;
 pub use parse::{Command, Invocation, Parsed, parse, wants_json};
-pub use restore::{Existing, Point, RestoreRequest, Verify};
+pub use restore::{Existing, How, Point, RestoreRequest, Verify, What};
 pub use target::Target;
 pub use verify::VerifyRequest;
 pub use watch::WatchRequest;

@@ -94,10 +94,16 @@ impl Run<'_> {
     async fn all(&self, job: &VerifyJob) -> Result<Vec<Outcome>, Failure> {
         let url = &job.store.url;
         let catalog = find::catalog(&job.store)?;
-        let places = catalog.places().await.map_err(|error| find::unreadable(url, &error))?;
-        let looks = stream::iter(places)
+        let places = catalog.all_places().await.map_err(|error| find::unreadable(url, &error))?;
+        let looks = stream::iter(places.places)
             .map(async |place| self.look(&catalog, &job.store, find::found(place, url)).await);
-        Ok(looks.buffered(self.at_once()).collect().await)
+        let mut outcomes: Vec<Outcome> = looks.buffered(self.at_once()).collect().await;
+        outcomes.extend(places.of_litestream_0_3.into_iter().map(|place| {
+            let name = find::found(place, url).name;
+            let checked = Err(find::of_litestream_0_3(&name));
+            Outcome { name, checked }
+        }));
+        Ok(outcomes)
     }
 
     async fn each(&self, job: &VerifyJob) -> Result<Vec<Outcome>, Failure> {
