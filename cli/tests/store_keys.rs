@@ -2,20 +2,16 @@
 //! server.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a failing test is the report")]
 
+mod tls;
+
 use rusqlite::Connection;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use tempfile::TempDir;
 use tests::s3::{ACCESS_KEY, Fault, Operation, RequestRecord, Rule, S3Server, SECRET_KEY};
+use tls::{TlsServer, tls_file};
 
 /// A server, a database, and a directory to work in.
 struct World {
@@ -351,50 +347,4 @@ fn timeout_is_how_long_an_answer_is_waited_for() {
     let run = world.watch(&[("timeout", "\"1234ms\"")]);
     assert_eq!(run.status.code(), Some(3), "{}", said(&run));
     assert!(said(&run).contains("no answer within 1.234s"), "{}", said(&run));
-}
-
-/// Serves TLS, refuses every request, and tells its first line.
-struct TlsServer {
-    address: SocketAddr,
-    requests: Receiver<String>,
-}
-
-impl TlsServer {
-    fn start() -> TlsServer {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let chain = vec![CertificateDer::from_pem_file(tls_file("server.pem")).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(tls_file("server.key")).unwrap();
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = Arc::new(config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (told, requests) = channel();
-        // It ends with the process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let connection = ServerConnection::new(config.clone()).unwrap();
-                let mut reader = BufReader::new(StreamOwned::new(connection, stream.unwrap()));
-                let mut line = String::new();
-                // Who does not trust the certificate says nothing.
-                if reader.read_line(&mut line).is_err() || told.send(line).is_err() {
-                    continue;
-                }
-                let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
-                let answer = format!(
-                    "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-                let stream = reader.get_mut();
-                // A client that has gone is no matter.
-                let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
-                stream.conn.send_close_notify();
-                let _ = stream.flush();
-            }
-        });
-        TlsServer { address, requests }
-    }
-}
-
-fn tls_file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
 }
