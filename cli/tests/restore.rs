@@ -1,10 +1,12 @@
 //! `restore` and `list` as users run them: the real program on replicas that Litestream wrote.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a failing test is the report")]
 
+mod replica;
+
+use replica::replica;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// A directory with a store in it, and the program.
@@ -26,22 +28,9 @@ impl World {
         for (place, case) in
             [("prod/app", "multi-level"), ("test/app", "small-4096"), ("small", "small-4096")]
         {
-            world.copy(case, &world.path("store").join(place));
+            replica(case).copy_to(&world.path("store").join(place));
         }
         world
-    }
-
-    fn copy(&self, case: &str, place: &Path) {
-        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(case);
-        let manifest = fs::read(case.join("manifest.json")).unwrap();
-        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
-        for (name, mtime_ms) in manifest["mtime_unix_ms"].as_object().unwrap() {
-            let path = place.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, fs::read(case.join("replica").join(name)).unwrap()).unwrap();
-            let modified = UNIX_EPOCH + Duration::from_millis(mtime_ms.as_u64().unwrap());
-            fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-        }
     }
 
     fn path(&self, name: &str) -> PathBuf {

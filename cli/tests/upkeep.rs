@@ -44,7 +44,8 @@ fn a_daemon_makes_every_level_lets_points_go_and_what_is_left_restores() {
         writer.execute("INSERT INTO t VALUES (?1)", [row]).unwrap();
         std::thread::sleep(Duration::from_millis(30));
     };
-    let made_all = |lines: &[Value]| lines.iter().any(|line| line["object"].as_str().unwrap().starts_with("3/"));
+    let made_all =
+        |lines: &[Value]| lines.iter().any(|line| line["object"].as_str().unwrap().starts_with("3/"));
     let mut made = Vec::new();
     while !made_all(&made) {
         (0..20).for_each(|_| insert());
@@ -70,7 +71,11 @@ fn compacted_by_hand_every_point_restores_to_what_it_was_before() {
         assert_eq!(exit_code(&done), 0, "{}", stderr(&done));
         assert_eq!(keys(&actions(&done)), keys(&dry));
         assert_eq!(contents(&scene), before);
-        assert_eq!(keys(&actions(&scene.run(&["compact", "--json"]))), [""; 0], "there is nothing left to do");
+        assert_eq!(
+            keys(&actions(&scene.run(&["compact", "--json"]))),
+            [""; 0],
+            "there is nothing left to do"
+        );
         scene.assert_ok();
     }
 }
@@ -113,7 +118,11 @@ fn cleanup_names_what_goes_before_it_goes_and_keeps_the_rest() {
         assert_eq!(after, expected, "what was named went, and nothing else");
         assert!(!gone.is_empty());
         scene.assert_ok();
-        assert_eq!(deletes(&scene.run(&["cleanup", "app", "--json"])), [""; 0], "a second run has nothing to do");
+        assert_eq!(
+            deletes(&scene.run(&["cleanup", "app", "--json"])),
+            [""; 0],
+            "a second run has nothing to do"
+        );
     }
 }
 
@@ -214,7 +223,8 @@ fn contents(scene: &Scene) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn restored(scene: &Scene, txid: &str) -> Vec<u8> {
-    let output = scene.run(&["restore", "app", "--txid", txid, "-o", "out.db", "--force", "--verify", "full"]);
+    let output =
+        scene.run(&["restore", "app", "--txid", txid, "-o", "out.db", "--force", "--verify", "full"]);
     assert_eq!(exit_code(&output), 0, "{txid}: {}", stderr(&output));
     std::fs::read(scene.world.path("out.db")).unwrap()
 }

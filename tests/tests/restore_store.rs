@@ -14,7 +14,8 @@ use flips::FlipsOnce;
 use io_real::driver::TokioWork;
 use io_real::port::Store;
 use io_real::restore::{
-    Catalog, Event, IfExists, Limits, Output, OutputError, Proof, RestoreError, Restored, Restorer,
+    Catalog, Event, FolderKind, IfExists, Limits, Output, OutputError, Proof, RestoreError, Restored,
+    Restorer,
 };
 use io_real::store::{StoreOptions, StoreUrl, open};
 use restorable::{LOCK, Replica, chain, fixtures, image_of_another_tool, slot, snapshot, txid};
@@ -505,8 +506,35 @@ async fn places_are_found_at_any_depth_and_nothing_else_is() {
         let places = world.catalog().places().await.unwrap();
         let folders: Vec<&str> = places.iter().map(Place::folder).collect();
         assert_eq!(folders, ["a", "a/b/c", PLACE]);
-        assert!(world.catalog().is_place(&Place::new(PLACE).unwrap()).await.unwrap());
-        assert!(!world.catalog().is_place(&Place::new("notes").unwrap()).await.unwrap());
+        let kind = async |folder: &str| world.catalog().kind(&Place::new(folder).unwrap()).await.unwrap();
+        assert_eq!((kind(PLACE).await, kind("notes").await), (FolderKind::Place, FolderKind::Neither));
+    }
+}
+
+#[tokio::test]
+async fn replicas_of_litestream_0_3_are_told_from_places_and_from_nothing() {
+    for world in World::both() {
+        let old = "0123456789abcdef/snapshots/00000000.snapshot.lz4";
+        for key in [
+            format!("old/generations/{old}"),
+            "old/generations/0123456789abcdef/wal/00000000_00000000.wal.lz4".to_owned(),
+            // Version 0.5 went on beside it.
+            format!("both/generations/{old}"),
+            "both/manifest.json".to_owned(),
+            // A database of that name, and somebody's folder.
+            "generations/manifest.json".to_owned(),
+            "notes/generations/readme.txt".to_owned(),
+        ] {
+            let (attributes, condition) = (Default::default(), engine::store::Condition::IfAbsent);
+            world.store.put(&key, "x".into(), &attributes, &condition).await.unwrap();
+        }
+        let found = world.catalog().all_places().await.unwrap();
+        let folders = |places: &[Place]| places.iter().map(|p| p.folder().to_owned()).collect::<Vec<_>>();
+        assert_eq!(folders(&found.places), ["both", "generations"]);
+        assert_eq!(folders(&found.of_litestream_0_3), ["old"]);
+        let kind = async |folder: &str| world.catalog().kind(&Place::new(folder).unwrap()).await.unwrap();
+        assert_eq!(kind("old").await, FolderKind::OfLitestream03);
+        assert_eq!((kind("both").await, kind("notes").await), (FolderKind::Place, FolderKind::Neither));
     }
 }
 

@@ -17,7 +17,7 @@ mod watch;
 pub use command_line::{Global, command};
 pub use list::ListRequest;
 pub use parse::{Command, Invocation, Parsed, parse, wants_json};
-pub use restore::{Existing, Point, RestoreRequest, Verify};
+pub use restore::{Existing, How, Point, RestoreRequest, Verify, What};
 pub use target::Target;
 pub use upkeep::{UpkeepRequest, UpkeepTask};
 pub use verify::VerifyRequest;

@@ -14,15 +14,18 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 pub(super) struct RestoreArgs {
     /// The database: its name in the store, its local path, or the URL of its place
-    #[arg(value_name = "NAME|URL", required_unless_present = "all")]
+    #[arg(value_name = "NAME|URL", required_unless_present = "all", conflicts_with = "all")]
     name: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
-    /// Where to write [default: the configured path of NAME]
+    /// Where to write [default: the configured path of NAME]; with --all a directory
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    /// Every database of the store, NAME to DIR/NAME.db; one that fails keeps no other from being restored
+    #[arg(long, requires = "output")]
+    all: bool,
     /// This point: 16 hex digits, or a decimal number
-    #[arg(long, value_name = "TXID", conflicts_with = "timestamp")]
+    #[arg(long, value_name = "TXID", conflicts_with_all = ["timestamp", "all"])]
     txid: Option<String>,
     /// The newest point at or before this time, as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
@@ -42,8 +45,6 @@ pub(super) struct RestoreArgs {
     /// How to prove the result: checksum compares pages with the writer's, full also runs integrity_check
     #[arg(long, value_name = "HOW", default_value = "checksum", value_parser = ["none", "checksum", "full"])]
     verify: String,
-    #[arg(long, hide = true)]
-    all: bool,
     #[arg(long, hide = true)]
     follow: bool,
     #[arg(long, hide = true)]
@@ -84,13 +85,29 @@ pub enum Verify {
     Full,
 }
 
+/// What is to be restored, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// One database, to this file; `None`: to its configured path.
+    One(Target, Option<PathBuf>),
+    /// `--all`: every database of the store, below this directory.
+    All(PathBuf),
+}
+
 /// What `restore` was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreRequest {
-    /// Which database.
-    pub target: Target,
-    /// Where to.
-    pub output: Option<PathBuf>,
+    /// Which databases, and where to.
+    pub what: What,
+    /// The same for each of them.
+    pub how: How,
+    /// Keys set by flags.
+    pub flags: Flags,
+}
+
+/// How a database is to be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
     /// Which state.
     pub point: Point,
     /// If the output exists.
@@ -101,15 +118,13 @@ pub struct RestoreRequest {
     pub allow_empty: bool,
     /// How the result is proven.
     pub verify: Verify,
-    /// Keys set by flags.
-    pub flags: Flags,
 }
 
 impl TryFrom<RestoreArgs> for RestoreRequest {
     type Error = Failure;
 
     fn try_from(args: RestoreArgs) -> Result<RestoreRequest, Failure> {
-        let later = [("--all", args.all), ("--follow", args.follow), ("--interval", args.interval.is_some())];
+        let later = [("--follow", args.follow), ("--interval", args.interval.is_some())];
         if let Some((flag, _)) = later.into_iter().find(|(_, given)| *given) {
             return Err(
                 Failure::not_in_this_version(format!("restore {flag}")).hint("walsync restore --help")
@@ -118,9 +133,15 @@ impl TryFrom<RestoreArgs> for RestoreRequest {
         if args.output.as_ref().is_some_and(|output| output.as_os_str().is_empty()) {
             return Err(Failure::usage("the path after -o is empty").hint("walsync restore --help"));
         }
-        let target = Target::parse(args.name.unwrap_or_default())?;
-        let points = |failure: Failure| match &target {
-            Target::Named(name) | Target::Url(name) => failure.hint(format!("walsync list {name} --points")),
+        let what = match (args.all, args.output) {
+            (true, dir) => What::All(dir.expect("--all requires -o")),
+            (false, output) => What::One(Target::parse(args.name.unwrap_or_default())?, output),
+        };
+        let points = |failure: Failure| match &what {
+            What::One(Target::Named(name) | Target::Url(name), _) => {
+                failure.hint(format!("walsync list {name} --points"))
+            }
+            What::All(_) => failure.hint("walsync restore --help"),
         };
         let point = match (args.txid, args.timestamp) {
             (Some(text), _) => Point::Txid(
@@ -132,9 +153,7 @@ impl TryFrom<RestoreArgs> for RestoreRequest {
             ),
             (None, None) => Point::Latest,
         };
-        Ok(RestoreRequest {
-            target,
-            output: args.output,
+        let how = How {
             point,
             existing: match (args.force, args.if_missing) {
                 (true, _) => Existing::Replace,
@@ -148,7 +167,7 @@ impl TryFrom<RestoreArgs> for RestoreRequest {
                 "full" => Verify::Full,
                 _ => Verify::Checksum,
             },
-            flags: args.store.flags(),
-        })
+        };
+        Ok(RestoreRequest { what, how, flags: args.store.flags() })
     }
 }

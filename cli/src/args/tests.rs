@@ -104,24 +104,26 @@ fn bare_take_over_means_if_identical_and_takes_no_database_for_its_value() {
 #[test]
 fn restore_understands_every_target_and_option() {
     let plain = restore("restore prod/app");
-    assert_eq!(plain.target, Target::Named("prod/app".to_owned()));
-    assert_eq!(plain.output, None);
+    assert_eq!(plain.what, What::One(Target::Named("prod/app".to_owned()), None));
     assert_eq!(
-        (plain.point, plain.existing, plain.verify),
+        (plain.how.point, plain.how.existing, plain.how.verify),
         (Point::Latest, Existing::Refuse, Verify::Checksum)
     );
-    assert!(!plain.dry_run && !plain.allow_empty);
+    assert!(!plain.how.dry_run && !plain.how.allow_empty);
     let url = restore("restore s3://b/p -o out.db --force --dry-run --allow-empty --verify full");
-    assert_eq!(url.target, Target::Url("s3://b/p".to_owned()));
-    assert_eq!(url.output, Some(PathBuf::from("out.db")));
-    assert_eq!((url.existing, url.verify), (Existing::Replace, Verify::Full));
-    assert!(url.dry_run && url.allow_empty);
-    assert_eq!(restore("restore app --if-missing --verify none").existing, Existing::LeaveAlone);
+    let target = Target::Url("s3://b/p".to_owned());
+    assert_eq!(url.what, What::One(target, Some(PathBuf::from("out.db"))));
+    assert_eq!((url.how.existing, url.how.verify), (Existing::Replace, Verify::Full));
+    assert!(url.how.dry_run && url.how.allow_empty);
+    assert_eq!(restore("restore app --if-missing --verify none").how.existing, Existing::LeaveAlone);
     let txid = |number| Point::Txid(Txid::new(number).unwrap());
-    assert_eq!(restore("restore app --txid 16").point, txid(16));
-    assert_eq!(restore("restore app --txid 0000000000000010").point, txid(16));
+    assert_eq!(restore("restore app --txid 16").how.point, txid(16));
+    assert_eq!(restore("restore app --txid 0000000000000010").how.point, txid(16));
     let time = Point::AtOrBefore(Timestamp::from_millis(1_769_860_800_000));
-    assert_eq!(restore("restore app --timestamp 2026-01-31T12:00:00Z").point, time);
+    assert_eq!(restore("restore app --timestamp 2026-01-31T12:00:00Z").how.point, time);
+    let all = restore("restore --all -o dir --timestamp 2026-01-31T12:00:00Z --if-missing");
+    assert_eq!(all.what, What::All(PathBuf::from("dir")));
+    assert_eq!((all.how.point, all.how.existing), (time, Existing::LeaveAlone));
 }
 
 #[test]
@@ -169,7 +171,6 @@ fn what_has_not_come_is_refused_by_name() {
         ("watch a.db --ack 1", "watch --ack"),
         ("watch a.db --dashboard-port 80", "watch --dashboard-port"),
         ("watch a.db --exec true", "watch --exec"),
-        ("restore --all -o d", "restore --all"),
         ("restore app --follow", "restore --follow"),
         ("verify app --deep --local", "verify --local"),
         ("restore app --interval 5s", "restore --interval"),
@@ -207,6 +208,10 @@ fn refusals_are_one_line_with_a_hint() {
         "restore a --timestamp 2026-01-31",
         "restore a --verify maybe",
         "restore a --force --if-missing",
+        "restore --all",
+        "restore --all -o",
+        "restore --all -o d --txid 1",
+        "restore a --all -o d",
         "restore /",
         "list --points",
         "list a b",

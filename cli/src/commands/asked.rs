@@ -65,14 +65,20 @@ impl AskedDatabases {
         if self.named.is_empty() {
             let url = &self.store.url;
             let catalog = find::catalog(&self.store)?;
-            let places = catalog.places().await.map_err(|error| find::unreadable(url, &error))?;
+            let places = catalog.all_places().await.map_err(|error| find::unreadable(url, &error))?;
             let catalog = &catalog;
-            let looks = stream::iter(places).map(async |place| {
+            let looks = stream::iter(places.places).map(async |place| {
                 let found = find::found(place, url);
                 let looked = look(catalog, &self.store, &found).await;
                 (found.name, looked)
             });
-            return Ok(looks.buffered(at_once).collect().await);
+            let mut all: Vec<_> = looks.buffered(at_once).collect().await;
+            all.extend(places.of_litestream_0_3.into_iter().map(|place| {
+                let name = find::found(place, url).name;
+                let refused = find::of_litestream_0_3(&name);
+                (name, Err(refused))
+            }));
+            return Ok(all);
         }
         let looks = stream::iter(&self.named).map(async |Asked { store, target, databases }| {
             let found = async {

@@ -5,8 +5,9 @@ use super::restore::JobTarget;
 use super::restore_failure::word;
 use crate::config::{DatabaseSpec, Place, StoreSettings, StoreUrl, resolve};
 use crate::exit::{Failure, Kind};
+use crate::output::Printer;
 use engine::key::{self, Layout};
-use io_real::restore::{Catalog, Limits, ReadError};
+use io_real::restore::{Catalog, FolderKind, Limits, Places, ReadError};
 use std::path::Path;
 
 /// Opens a store for reading its places.
@@ -14,11 +15,19 @@ use std::path::Path;
 /// # Errors
 /// Exit 2: an option cannot be used.
 pub(super) fn catalog(settings: &StoreSettings) -> Result<Catalog, Failure> {
+    catalog_within(settings, Limits::default())
+}
+
+/// The same with other bounds than those that suit one database. The timeout is the store's.
+///
+/// # Errors
+/// As [`catalog`].
+pub(super) fn catalog_within(settings: &StoreSettings, limits: Limits) -> Result<Catalog, Failure> {
     let layout = match settings.url {
         StoreUrl::S3 { .. } => Layout::S3,
         StoreUrl::File { .. } => Layout::Tree,
     };
-    let limits = Limits { timeout: settings.timeout, ..Limits::default() };
+    let limits = Limits { timeout: settings.timeout, ..limits };
     Ok(Catalog::new(open_store(settings)?, layout, limits))
 }
 
@@ -51,18 +60,25 @@ pub(super) async fn database(
             (given.clone(), key::Place::new(given).ok().filter(|place| !place.folder().is_empty()))
         }
     };
-    if let Some(place) = place
-        && catalog.is_place(&place).await.map_err(unread)?
-    {
-        return Ok(found(place, store));
+    if let Some(place) = place {
+        match catalog.kind(&place).await.map_err(unread)? {
+            FolderKind::Place => return Ok(found(place, store)),
+            FolderKind::OfLitestream03 => return Err(of_litestream_0_3(&found(place, store).name)),
+            FolderKind::Neither => {}
+        }
     }
-    let places: Vec<Place> = catalog
-        .places()
-        .await
-        .map_err(unread)?
-        .iter()
-        .filter_map(|place| Place::parse(place.folder()).ok())
-        .collect();
+    let Places { places, of_litestream_0_3: unread } = catalog.all_places().await.map_err(unread)?;
+    let names = |places: &[key::Place]| -> Vec<Place> {
+        places.iter().filter_map(|place| Place::parse(place.folder()).ok()).collect()
+    };
+    let (places, unread) = (names(&places), names(&unread));
+    if let JobTarget::Named(given) = target
+        && let Ok(resolved) = resolve(given, &unread, databases, working_dir)
+        && unread.contains(&resolved.place)
+        && resolve(given, &places, databases, working_dir).is_err()
+    {
+        return Err(of_litestream_0_3(resolved.place.as_str()));
+    }
     let failure = match target {
         JobTarget::Named(given) => match resolve(given, &places, databases, working_dir) {
             Ok(resolved) => {
@@ -80,6 +96,30 @@ pub(super) async fn database(
         [] => format!("{store} holds no database"),
         there => format!("{store} holds: {}", some_of(there)),
     }))
+}
+
+/// What stands in the place is not read.
+pub(super) fn of_litestream_0_3(name: &str) -> Failure {
+    Failure::usage("Litestream 0.3 wrote this replica, which walsync does not read")
+        .database(name)
+        .cause("its folder `generations/` holds copies of log segments; Litestream 0.5 and walsync write LTX files")
+        .hint(
+            "restore it with `litestream restore` of version 0.3; replicate to another place, or empty this one first",
+        )
+}
+
+/// Those that are not read are named, unless there is something that is.
+pub(super) fn warn_of_unread(places: &Places, store: &StoreUrl, printer: &Printer) -> Result<(), Failure> {
+    let failure = |place: &key::Place| of_litestream_0_3(&found(place.clone(), store).name);
+    match (&places.places[..], &places.of_litestream_0_3[..]) {
+        ([], [first, ..]) => Err(failure(first)),
+        (_, unread) => {
+            for failure in unread.iter().map(failure) {
+                printer.warn(failure.headline(), Some(failure.hint_text()));
+            }
+            Ok(())
+        }
+    }
 }
 
 /// A place, with its name.

@@ -68,8 +68,9 @@ pub async fn run(job: ListJob, printer: &Printer) -> Result<(), Failure> {
 /// One line per database. One that cannot be looked at keeps no other from being shown.
 async fn list_all(job: &ListJob, catalog: &Catalog, printer: &Printer) -> Result<(), Failure> {
     let url = &job.store.url;
-    let places = catalog.places().await.map_err(|error| find::unreadable(url, &error))?;
-    let looks = stream::iter(places).map(async |place| {
+    let places = catalog.all_places().await.map_err(|error| find::unreadable(url, &error))?;
+    find::warn_of_unread(&places, url, printer)?;
+    let looks = stream::iter(places.places).map(async |place| {
         let found = find::found(place, url);
         let (survey, points) = look(job, catalog, &found, false).await?;
         Ok(list_report::DatabaseLine::of(found.name, survey.listing(), &points))

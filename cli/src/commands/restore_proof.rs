@@ -31,8 +31,13 @@ impl Keeper {
     pub(super) fn recorder(&self) -> Recorder {
         let (state_dir, warnings) = (self.state_dir.clone(), self.warnings.clone());
         Arc::new(move |output, proof| {
-            let told = keep(&state_dir, output, proof);
-            warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(told);
+            // One at a time: several databases may be restored at once, and the file is one.
+            let mut warnings = warnings.lock().unwrap_or_else(PoisonError::into_inner);
+            for told in keep(&state_dir, output, proof) {
+                if !warnings.contains(&told) {
+                    warnings.push(told);
+                }
+            }
         })
     }
 

@@ -1,91 +1,106 @@
 //! What a restore says in the end: as text for people, as the documented JSON for programs.
 
 use super::list_report::ObjectLine;
+use super::restore_place::Outcome;
 use crate::args::Verify;
 use crate::exit::Failure;
 use crate::output::{Printer, format_timestamp, human_size};
-use engine::restore::Plan;
 use io_real::restore::{Proof, Restored};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
-/// A database was restored.
-pub(super) fn restored(
-    printer: &Printer,
-    name: &str,
-    output: &Path,
-    verify: Verify,
-    (done, elapsed): (&Restored, Duration),
-) -> Result<(), Failure> {
-    let verified = verified(verify, done);
-    if printer.is_json() {
-        return printer.document(&Document {
-            name,
-            output: output.to_string_lossy(),
-            restored: true,
-            txid: done.txid.to_string(),
-            timestamp: format_timestamp(done.time),
-            page_size: done.page_size.into_inner(),
-            page_count: done.page_count,
-            size_bytes: done.size_bytes,
-            objects: done.objects_count,
-            downloaded_bytes: done.downloaded_bytes,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            verified,
-            unchained_links: done.unchained_count,
-            checksum: done.checksum.to_string(),
-        });
-    }
-    let objects = plural(done.objects_count, "object");
-    printer.data(format!(
-        "restored {name} to {}\n  state     TXID {} of {}\n  size      {}, {} pages of {} bytes\n  read      \
-         {objects}, {} in {:.1} s\n  verified  {}",
-        output.display(),
-        done.txid,
-        format_timestamp(done.time),
-        human_size(done.size_bytes),
-        done.page_count,
-        done.page_size,
-        human_size(done.downloaded_bytes),
-        elapsed.as_secs_f64(),
-        proof(done),
-    ))
+/// What came of one database.
+pub(super) struct Report<'a> {
+    pub(super) name: &'a str,
+    pub(super) output: &'a Path,
+    pub(super) verify: Verify,
+    pub(super) outcome: &'a Outcome,
 }
 
-/// A restore was planned, and no more.
-pub(super) fn planned(printer: &Printer, name: &str, output: &Path, plan: &Plan) -> Result<(), Failure> {
-    let (txid, timestamp) = (plan.txid().to_string(), format_timestamp(plan.time()));
-    if printer.is_json() {
-        return printer.document(&PlanDocument {
-            name,
-            output: output.to_string_lossy(),
-            dry_run: true,
-            txid,
-            timestamp,
-            page_size: plan.page_size().into_inner(),
-            page_count: plan.page_count(),
-            size_bytes: plan.database_bytes(),
-            objects: plan
-                .objects()
-                .iter()
-                .map(|object| PlanLine { object: ObjectLine::of(&object.info), link: object.link.word() })
-                .collect(),
-            objects_bytes: plan.objects_bytes(),
-            unchained_links: plan.unchained_count(),
-        });
+impl<'a> Report<'a> {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub(super) fn print(&self, printer: &Printer) -> Result<(), Failure> {
+        if printer.is_json() {
+            return printer.document(&self.document());
+        }
+        let (name, output) = (self.name, self.output.display());
+        match self.outcome {
+            Outcome::Restored(done, elapsed) => printer.data(self.restored(done, *elapsed)),
+            Outcome::Planned(plan) => {
+                let timestamp = format_timestamp(plan.time());
+                printer.data(format!("{plan}\nwould restore {name} as of {timestamp} to {output}"))
+            }
+            Outcome::Nothing(why) => {
+                printer.note(format!("nothing restored: {why}"));
+                Ok(())
+            }
+        }
     }
-    printer.data(format!("{plan}\nwould restore {name} as of {timestamp} to {}", output.display()))
-}
 
-/// Nothing was done, and that is right.
-pub(super) fn nothing(printer: &Printer, name: &str, output: &Path, why: &str) -> Result<(), Failure> {
-    if printer.is_json() {
-        let output = output.to_string_lossy();
-        return printer.document(&NothingDocument { name, output, restored: false, reason: why });
+    fn restored(&self, done: &Restored, elapsed: Duration) -> String {
+        let objects = plural(done.objects_count, "object");
+        format!(
+            "restored {} to {}\n  state     TXID {} of {}\n  size      {}, {} pages of {} bytes\n  read      \
+             {objects}, {} in {:.1} s\n  verified  {}",
+            self.name,
+            self.output.display(),
+            done.txid,
+            format_timestamp(done.time),
+            human_size(done.size_bytes),
+            done.page_count,
+            done.page_size,
+            human_size(done.downloaded_bytes),
+            elapsed.as_secs_f64(),
+            proof(done),
+        )
     }
-    printer.note(format!("nothing restored: {why}"));
-    Ok(())
+
+    /// The documented fields.
+    pub(super) fn document(&self) -> Document<'a> {
+        let (name, output) = (self.name, self.output.to_string_lossy());
+        match self.outcome {
+            Outcome::Restored(done, elapsed) => Document::Restored(RestoredDocument {
+                name,
+                output,
+                restored: true,
+                txid: done.txid.to_string(),
+                timestamp: format_timestamp(done.time),
+                page_size: done.page_size.into_inner(),
+                page_count: done.page_count,
+                size_bytes: done.size_bytes,
+                objects: done.objects_count,
+                downloaded_bytes: done.downloaded_bytes,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                verified: verified(self.verify, done),
+                unchained_links: done.unchained_count,
+                checksum: done.checksum.to_string(),
+            }),
+            Outcome::Planned(plan) => Document::Planned(PlanDocument {
+                name,
+                output,
+                dry_run: true,
+                txid: plan.txid().to_string(),
+                timestamp: format_timestamp(plan.time()),
+                page_size: plan.page_size().into_inner(),
+                page_count: plan.page_count(),
+                size_bytes: plan.database_bytes(),
+                objects: plan
+                    .objects()
+                    .iter()
+                    .map(|object| PlanLine { object: ObjectLine::of(&object.info), link: object.link.word() })
+                    .collect(),
+                objects_bytes: plan.objects_bytes(),
+                unchained_links: plan.unchained_count(),
+            }),
+            Outcome::Nothing(reason) => {
+                Document::Nothing(NothingDocument { name, output, restored: false, reason })
+            }
+        }
+    }
 }
 
 /// What was proven, at most what was asked for. Objects of other tools prove their own bytes only.
@@ -118,8 +133,17 @@ fn plural(count: usize, noun: &str) -> String {
 
 type Text<'a> = std::borrow::Cow<'a, str>;
 
+/// One database as a program reads it.
 #[derive(Serialize)]
-struct Document<'a> {
+#[serde(untagged)]
+pub(super) enum Document<'a> {
+    Restored(RestoredDocument<'a>),
+    Planned(PlanDocument<'a>),
+    Nothing(NothingDocument<'a>),
+}
+
+#[derive(Serialize)]
+pub(super) struct RestoredDocument<'a> {
     name: &'a str,
     output: Text<'a>,
     restored: bool,
@@ -137,7 +161,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct PlanDocument<'a> {
+pub(super) struct PlanDocument<'a> {
     name: &'a str,
     output: Text<'a>,
     dry_run: bool,
@@ -159,7 +183,7 @@ struct PlanLine {
 }
 
 #[derive(Serialize)]
-struct NothingDocument<'a> {
+pub(super) struct NothingDocument<'a> {
     name: &'a str,
     output: Text<'a>,
     restored: bool,

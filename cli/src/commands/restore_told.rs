@@ -2,11 +2,11 @@
 
 use crate::output::Progress;
 use io_real::restore::Event;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Hears of a restore's events on any thread.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<Option<Progress>>);
+pub(super) struct Told(Mutex<Option<Arc<Progress>>>);
 
 impl Told {
     pub(super) fn hear(&self, event: Event<'_>) {
@@ -25,11 +25,11 @@ impl Told {
     }
 
     /// From now on downloads show.
-    pub(super) fn show_on(&self, progress: Progress) {
+    pub(super) fn show_on(&self, progress: Arc<Progress>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 
-    /// The progress bar goes.
+    /// What shows them is let go.
     pub(super) fn hide(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

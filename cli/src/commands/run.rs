@@ -1,7 +1,7 @@
 //! One run of the program: arguments in, exit code out.
 
-use super::{config_check, config_show, demo, list, restore, upkeep, verify, version, watch};
-use crate::args::{Command, Global, Invocation, Parsed, parse, wants_json};
+use super::{config_check, config_show, demo, list, restore, restore_all, upkeep, verify, version, watch};
+use crate::args::{Command, Global, Invocation, Parsed, What, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
 use crate::exit::{Failure, Kind};
 use crate::output::{Color, Printer, Streams, Verbosity, install_log};
@@ -55,8 +55,17 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
             block_on(watch::run(job, printer))
         }
         Command::Restore(request) => {
-            let job = restore::RestoreJob::plan(&request, &configured(&request.flags)?)?;
-            block_on(restore::run(job, printer))
+            let config = configured(&request.flags)?;
+            match &request.what {
+                What::One(target, output) => {
+                    let job = restore::RestoreJob::plan(target, output.as_deref(), request.how, &config)?;
+                    block_on(restore::run(job, printer))
+                }
+                What::All(dir) => {
+                    let job = restore_all::RestoreAllJob::plan(dir, request.how, &config)?;
+                    block_on(restore_all::run(job, printer))
+                }
+            }
         }
         Command::List(request) => {
             let job = list::ListJob::plan(&request, &configured(&request.flags)?)?;

@@ -129,7 +129,7 @@ fn version_names_the_parts() {
 /// A plan, without doing it.
 mod plans {
     use super::*;
-    use crate::args::{Command, Parsed, parse};
+    use crate::args::{Command, Parsed, What, parse};
     use crate::commands::list::ListJob;
     use crate::commands::restore::{JobTarget, RestoreJob};
     use crate::commands::watch::WatchJob;
@@ -166,7 +166,8 @@ mod plans {
 
     fn restore(dir: &Path, line: &str) -> Result<RestoreJob, Failure> {
         let Command::Restore(request) = command(line) else { panic!("{line}") };
-        RestoreJob::plan(&request, &config(dir, &request.flags))
+        let What::One(target, output) = &request.what else { panic!("{line}") };
+        RestoreJob::plan(target, output.as_deref(), request.how, &config(dir, &request.flags))
     }
 
     fn place(text: &str) -> Place {

@@ -3,7 +3,7 @@
 use super::Kind;
 use engine::store::{Fatal, StoreError};
 use engine::types::Txid;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::error::Error;
 use std::fmt;
 
@@ -135,6 +135,13 @@ impl Failure {
 
     /// The line for `--json`, without a line end.
     pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("text and numbers always become JSON")
+    }
+}
+
+/// The documented fields of an error under `--json`.
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let parts = &self.0;
         let mut error = parts.what.clone();
         for cause in &parts.causes {
@@ -150,7 +157,7 @@ impl Failure {
             hint: self.hint_text(),
             exit_code: parts.kind.exit_code(),
         };
-        serde_json::to_string(&line).expect("text and numbers always become JSON")
+        line.serialize(serializer)
     }
 }
 
@@ -166,7 +173,6 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// The documented fields of an error under `--json`.
 #[derive(Serialize)]
 struct Line<'a> {
     error: String,

@@ -7,6 +7,7 @@
 mod compacted;
 mod continued;
 mod litestream;
+mod migrated;
 #[path = "../real/mod.rs"]
 mod real;
 mod restored;

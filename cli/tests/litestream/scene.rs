@@ -31,6 +31,25 @@ pub(crate) enum Writer<'a> {
     Litestream(&'a mut Replication),
 }
 
+/// How much a place holds, or how much came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stock {
+    pub(crate) objects: usize,
+    pub(crate) snapshots: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Stock {
+    /// What came since then; nothing went.
+    pub(crate) fn since(self, before: Stock) -> Stock {
+        Stock {
+            objects: self.objects - before.objects,
+            snapshots: self.snapshots - before.snapshots,
+            bytes: self.bytes - before.bytes,
+        }
+    }
+}
+
 /// A point as `list --points` tells it.
 struct Point {
     txid: String,
@@ -139,6 +158,15 @@ impl Scene {
                 (level, txid(&object["min_txid"]), txid(&object["max_txid"]))
             })
             .collect()
+    }
+
+    /// What the place holds.
+    pub(crate) fn stock(&self) -> Stock {
+        let listed = self.walsync.json(&["list", "app", "--points"]);
+        let objects = listed["objects"].as_array().unwrap();
+        let bytes = objects.iter().map(|object| object["size_bytes"].as_u64().unwrap()).sum();
+        let snapshots = objects.iter().filter(|object| object["level"] == 9).count();
+        Stock { objects: objects.len(), snapshots, bytes }
     }
 
     /// How many snapshots the place has.

@@ -3,7 +3,7 @@
 //! It says what is there, what is the head and what came too late to count. What can be restored from it is
 //! `restore`'s question.
 
-use super::{Layout, ObjectKey, Place};
+use super::{Layout, ObjectKey, Place, is_of_litestream_0_3};
 use crate::mutants::{Mutant, mutated};
 use crate::store::{ETag, ObjectMeta};
 use crate::types::{Level, Timestamp, Txid};
@@ -44,13 +44,14 @@ pub struct ListingBuilder {
     objects: BTreeMap<ObjectKey, ObjectInfo>,
     strangers: BTreeSet<String>,
     manifest: Option<ObjectMeta>,
+    has_generations: bool,
 }
 
 impl ListingBuilder {
     /// Starts with nothing.
     pub fn new(place: Place, layout: Layout) -> ListingBuilder {
         let (objects, strangers) = (BTreeMap::new(), BTreeSet::new());
-        ListingBuilder { place, layout, objects, strangers, manifest: None }
+        ListingBuilder { place, layout, objects, strangers, manifest: None, has_generations: false }
     }
 
     /// Takes one page. Keys that are neither an object nor the manifest of the place are ignored; of those in the folder of
@@ -63,6 +64,8 @@ impl ListingBuilder {
                 self.manifest = Some(meta.clone());
             } else if self.strangers.len() < STRANGERS_MAX && self.place.is_in_level(self.layout, &meta.key) {
                 self.strangers.insert(meta.key.clone());
+            } else if self.place.name_of(&meta.key).is_some_and(is_of_litestream_0_3) {
+                self.has_generations = true;
             }
         }
     }
@@ -79,7 +82,8 @@ impl ListingBuilder {
     /// The listing, once every level was read to its end.
     pub fn finish(self, modified: ModifiedIs) -> PlaceListing {
         let listing = PlaceListing::new(self.objects.into_values().collect(), self.manifest, modified);
-        PlaceListing { strangers: self.strangers.into_iter().collect(), ..listing }
+        let strangers = self.strangers.into_iter().collect();
+        PlaceListing { strangers, has_generations: self.has_generations, ..listing }
     }
 }
 
@@ -91,6 +95,7 @@ pub struct PlaceListing {
     strangers: Vec<String>,
     manifest: Option<ObjectMeta>,
     modified: ModifiedIs,
+    has_generations: bool,
 }
 
 impl PlaceListing {
@@ -105,7 +110,7 @@ impl PlaceListing {
             ModifiedIs::HeaderTime => Vec::new(),
         };
         let (late, objects) = objects.into_iter().partition(|o| late_keys.binary_search(&o.key).is_ok());
-        PlaceListing { objects, late, strangers: Vec::new(), manifest, modified }
+        PlaceListing { objects, late, strangers: Vec::new(), manifest, modified, has_generations: false }
     }
 
     /// What it would be without the objects that `goes` names, late arrivals among them. What counted before counts still.
@@ -155,6 +160,11 @@ impl PlaceListing {
     /// `manifest.json`, if the root of the place was listed and has it.
     pub fn manifest(&self) -> Option<&ObjectMeta> {
         self.manifest.as_ref()
+    }
+
+    /// Whether all there is was written by Litestream 0.3, if the root of the place was listed.
+    pub fn is_of_litestream_0_3(&self) -> bool {
+        self.has_generations && self.objects.is_empty() && self.late.is_empty() && self.manifest.is_none()
     }
 
     /// Whether there is no object that counts.

@@ -67,6 +67,13 @@ impl Place {
         key.strip_prefix(&*self.folder)?.strip_prefix('/')
     }
 
+    /// Whether a key can only be this place's own, whatever its name: directly in its folder, or in that of one of its
+    /// levels. Another place may lie inside the folder.
+    pub fn owns(&self, layout: Layout, key: &str) -> bool {
+        self.is_in_level(layout, key)
+            || !self.folder.is_empty() && self.name_of(key).is_some_and(|n| !n.contains('/'))
+    }
+
     /// Whether a key lies in the folder of one of the place's levels, whatever its name.
     pub(super) fn is_in_level(&self, layout: Layout, key: &str) -> bool {
         self.name_of(key).is_some_and(|name| layout.is_in_level(name))

@@ -235,7 +235,12 @@ impl Attach {
             Told::Sums(sums) => Some(sums),
             Told::Nothing | Told::Unknown => cached.map(|c| &c.sums),
         };
-        let is_head = |sums: &PageSums| at_head(sums) && known.is_none_or(|known| known == sums);
+        let is_head = |sums: &PageSums| match (head.after, known) {
+            (Some(_), known) => at_head(sums) && known.is_none_or(|known| known == sums),
+            // Another tool's head names no checksum. The pages of its chain, once they were asked, say more.
+            (None, Some(told)) => told == sums && sums.page_count() == head.commit,
+            (None, None) => false,
+        };
         if (head.unclaimed || against.settle) && is_head(&surveyed.sums) {
             let head = surveyed.sums.clone();
             return Some(AttachEnd::Compared(differs(surveyed, head)));

@@ -89,6 +89,7 @@ impl Database {
         let origin = Origin::new(local.restored.take(), &mut local.sums, history, known.as_ref());
         let place = Box::new(Place { local, manifest, listing, head: known, origin, seen });
         match head {
+            None if place.listing.is_of_litestream_0_3() => self.of_litestream_0_3(cx),
             None => self.claim(cx, place),
             Some((head, Standing::Ours | Standing::Adopted))
                 if place.local.last_used(Some(head.txid)) > Some(head.txid) =>

@@ -104,6 +104,12 @@ impl Database {
         self.end(cx, Status::Failed);
     }
 
+    /// A replica in a format that nobody here reads is no empty place: its owner decides what becomes of it.
+    pub(super) fn of_litestream_0_3(&mut self, cx: &mut Context<'_>) {
+        cx.notice(Notice::OfLitestream03);
+        self.end(cx, Status::Failed);
+    }
+
     pub(super) fn wait(&mut self, cx: &Context<'_>, delay: Duration, then: Then) {
         let (until, poke_from) = (Some(cx.now.mono.after(delay)), cx.now.mono.after(POKE_DELAY));
         self.phase = Phase::Waiting { until, poke_from, then };

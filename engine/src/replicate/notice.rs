@@ -170,6 +170,8 @@ pub enum Notice {
         /// What.
         trouble: Trouble,
     },
+    /// Litestream 0.3 wrote the place, in a format that is not read: nothing was written.
+    OfLitestream03,
     /// Following ended on request; what the store has.
     Stopped {
         /// The last confirmed slot.

@@ -9,6 +9,7 @@ mod fencing;
 mod following;
 mod foreign;
 mod manifest;
+mod migration;
 mod pauses;
 mod random;
 mod restored;

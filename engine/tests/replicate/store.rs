@@ -218,7 +218,7 @@ impl FakeStore {
         image
     }
 
-    fn keys(&self, place: &Place) -> impl Iterator<Item = ObjectKey> {
+    pub(crate) fn keys(&self, place: &Place) -> impl Iterator<Item = ObjectKey> {
         let prefix = place.prefix();
         let below = |key: &String| key.strip_prefix(&prefix).and_then(|n| ObjectKey::parse(Layout::S3, n));
         self.objects.keys().filter_map(below).collect::<Vec<_>>().into_iter()

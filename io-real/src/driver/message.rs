@@ -2,6 +2,7 @@
 
 use super::sources::Task;
 use crate::port::State;
+use engine::key::Place;
 use engine::replicate::{DatabaseConfig, Notice, SourceId};
 use engine::store::StoreError;
 
@@ -28,11 +29,13 @@ pub enum Report {
     Notice(SourceId, Notice),
     /// The local state has something to say.
     StateWarning(String),
-    /// What killed lives left in the store could not be removed; said once. Nothing else suffers from it.
+    /// What killed lives left in a place could not be removed. Nothing else suffers from it.
     SweepFailed {
-        /// Where below the store.
-        prefix: String,
+        /// The place's folder.
+        place: Place,
         /// Why.
         error: StoreError,
+        /// How many places that is so far: what is wrong with one is as a rule wrong with all, and said once.
+        count: u64,
     },
 }

@@ -36,6 +36,7 @@ pub use handle::{Handle, Poker};
 pub use message::Report;
 pub use real::{SystemClock, TokioWork};
 pub use solo::{SoloPorts, keep_up};
+pub use sweep::sweep_place;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
 //! Requests to the store: a bounded number at a time, first come first served, each with a time limit.
 
+use super::sweep::sweep_place;
 use crate::port::{Body, Listing, PutDone, Store, Upload};
 use bytes::Bytes;
+use engine::key::{Layout, Place};
 use engine::mutants::{Mutant, mutated};
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
 use std::future::Future;
@@ -98,9 +100,9 @@ impl Requests {
     }
 
     /// How many there are to end is not known: each listing and each end is a request within the store's own limit.
-    pub(super) async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
-        let swept =
-            self.within(self.timeout.saturating_add(SWEEP_MAX), self.store.sweep_uploads(prefix, age)).await;
+    pub(super) async fn sweep(&self, place: &Place, layout: Layout) -> Result<usize, StoreError> {
+        let sweep = sweep_place(&*self.store, place, layout);
+        let swept = self.within(self.timeout.saturating_add(SWEEP_MAX), sweep).await;
         swept.unwrap_or_else(|late| Err(StoreError::Retryable(late)))
     }
 

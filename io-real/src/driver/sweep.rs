@@ -4,41 +4,60 @@
 
 use super::message::Report;
 use super::requests::Requests;
+use crate::port::Store;
 use engine::key::{Layout, Place};
+use engine::store::StoreError;
 use engine::types::Level;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+
+/// Ends what was begun in a place more than a day ago, by the store's clock, and never finished; how much that was.
+/// Nothing of another place is touched, also where that one lies inside this one's folder.
+///
+/// # Errors
+/// The first thing that could not be ended, or that nothing could be listed: as a rule the right to do so is missing.
+pub async fn sweep_place(store: &dyn Store, place: &Place, layout: Layout) -> Result<usize, StoreError> {
+    let mut swept = 0;
+    for prefix in prefixes(place, layout) {
+        let is_ours = |key: &str| place.owns(layout, key);
+        swept += store.sweep_uploads(&prefix, ABANDONED_AFTER, &is_ours).await?;
+    }
+    Ok(swept)
+}
 
 /// Sweeps places; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sweep {
     requests: Requests,
     reports: UnboundedSender<Report>,
-    /// Something was said already: what is wrong with one place is as a rule wrong with all.
-    has_complained: Arc<AtomicBool>,
+    /// Places that could not be swept.
+    failed: Arc<AtomicU64>,
 }
 
 impl Sweep {
     pub(super) fn new(requests: Requests, reports: UnboundedSender<Report>) -> Sweep {
-        Sweep { requests, reports, has_complained: Arc::default() }
+        Sweep { requests, reports, failed: Arc::default() }
     }
 
     /// Sweeps one place. An error is reported, and that was all.
     pub(super) async fn sweep(self, place: Place, layout: Layout) {
-        for prefix in prefixes(&place, layout) {
-            let Err(error) = self.requests.sweep_uploads(&prefix, ABANDONED_AFTER).await else { continue };
-            if !self.has_complained.swap(true, Ordering::Relaxed) {
-                // A caller that does not listen has dropped the receiver.
-                let _ = self.reports.send(Report::SweepFailed { prefix, error });
+        match self.requests.sweep(&place, layout).await {
+            Ok(0) => {}
+            Ok(swept) => {
+                tracing::info!(place = place.folder(), swept, "ended unfinished uploads of earlier lives")
             }
-            return;
+            Err(error) => {
+                let count = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                // A caller that does not listen has dropped the receiver.
+                let _ = self.reports.send(Report::SweepFailed { place, error, count });
+            }
         }
     }
 }
 
-/// A folder of ours is swept whole. The root of a store may hold other people's things as well: there only the
+/// A folder of ours is listed whole. The root of a store may hold other people's things as well: there only the
 /// folders of the levels.
 fn prefixes(place: &Place, layout: Layout) -> Vec<String> {
     match place.prefix() {

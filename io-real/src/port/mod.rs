@@ -14,5 +14,5 @@ pub use files::{FileIdentity, FileLock, Files, LockError};
 pub use output::{FileKind, OutputFile, OutputFiles};
 pub use source::{Source, StagedObject};
 pub use state::State;
-pub use store::{Body, Listing, PutDone, Store, Upload};
+pub use store::{Body, KeyFilter, Listing, PutDone, Store, Upload};
 pub use work::Work;

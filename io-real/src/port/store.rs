@@ -86,13 +86,22 @@ pub trait Store: Send + Sync {
     /// Ends the unfinished uploads below `prefix` that were started before `before`; how many there were.
     async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StoreError>;
 
-    /// The same for those that are older than `age` by the store's own clock: the local one may be wrong, and an
-    /// upload that is still under way must not be ended. A store without a clock sweeps nothing.
-    async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
-        let _ = (prefix, age);
+    /// The same for those that are older than `age` by the store's own clock, and to whose key `is_ours` agrees: the
+    /// local clock may be wrong, and an upload that is still under way must not be ended. One that cannot be ended
+    /// keeps no other from it; the first such error is the answer. A store without a clock sweeps nothing.
+    async fn sweep_uploads(
+        &self,
+        prefix: &str,
+        age: Duration,
+        is_ours: KeyFilter<'_>,
+    ) -> Result<usize, StoreError> {
+        let _ = (prefix, age, is_ours);
         Ok(0)
     }
 }
+
+/// Which keys are meant.
+pub type KeyFilter<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
 
 /// An upload in parts. Dropping it without [`Upload::complete`] leaves at most an unfinished upload, which
 /// [`Store::abort_uploads`] sweeps.

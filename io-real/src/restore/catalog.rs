@@ -5,7 +5,10 @@ use super::object::Objects;
 use super::reads::{Limits, Reads};
 use super::{ReadError, RestoreError};
 use crate::port::{Store, Work};
-use engine::key::{Layout, ListingBuilder, ModifiedIs, Place, PlaceListing, is_place};
+use engine::key::{
+    GENERATIONS_FOLDER, Layout, ListingBuilder, ModifiedIs, Place, PlaceListing, is_of_litestream_0_3,
+    is_place,
+};
 use engine::manifest::{Manifest, ManifestError};
 use engine::mutants::{Mutant, mutated};
 use engine::types::Level;
@@ -21,6 +24,26 @@ pub struct Catalog {
     pub(super) layout: Layout,
     modified: ModifiedIs,
     pub(crate) limits: Limits,
+}
+
+/// What a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderKind {
+    /// A place.
+    Place,
+    /// A replica that Litestream 0.3 wrote, and nothing else: it is not read.
+    OfLitestream03,
+    /// Neither.
+    Neither,
+}
+
+/// The databases of a store, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Those that can be read.
+    pub places: Vec<Place>,
+    /// Replicas that Litestream 0.3 wrote, and nothing else.
+    pub of_litestream_0_3: Vec<Place>,
 }
 
 impl Catalog {
@@ -39,7 +62,15 @@ impl Catalog {
     /// # Errors
     /// When the store does not answer.
     pub async fn places(&self) -> Result<Vec<Place>, ReadError> {
-        let mut found = BTreeSet::new();
+        Ok(self.all_places().await?.places)
+    }
+
+    /// The same, and beside them what cannot be read.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn all_places(&self) -> Result<Places, ReadError> {
+        let (mut places, mut of_litestream_0_3) = (BTreeSet::new(), BTreeSet::new());
         let mut waiting = vec![String::new()];
         let mut looking = FuturesUnordered::new();
         loop {
@@ -50,21 +81,30 @@ impl Catalog {
                 looking.push(Task::spawn(async move { catalog.folder(folder).await }));
             }
             match looking.next().await.transpose()? {
-                Some(Folder { place, inner }) => {
-                    found.extend(place);
+                Some(Folder { place, kind, inner }) => {
+                    match kind {
+                        FolderKind::Place => places.extend(place),
+                        FolderKind::OfLitestream03 => of_litestream_0_3.extend(place),
+                        FolderKind::Neither => {}
+                    }
                     waiting.extend(inner);
                 }
-                None => return Ok(found.into_iter().collect()),
+                None => {
+                    return Ok(Places {
+                        places: places.into_iter().collect(),
+                        of_litestream_0_3: of_litestream_0_3.into_iter().collect(),
+                    });
+                }
             }
         }
     }
 
-    /// Whether a folder is a place.
+    /// What a folder is.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn is_place(&self, place: &Place) -> Result<bool, ReadError> {
-        Ok(self.folder(place.prefix()).await?.place.is_some())
+    pub async fn kind(&self, place: &Place) -> Result<FolderKind, ReadError> {
+        Ok(self.folder(place.prefix()).await?.kind)
     }
 
     /// The objects of a place. Levels are read low to high: objects move up, so none is missed.
@@ -153,14 +193,34 @@ impl Catalog {
                 None => break,
             }
         }
-        let place = Place::new(&prefix).ok().filter(|_| looks_like_a_place);
-        Ok(Folder { place, inner })
+        let place = Place::new(&prefix).ok();
+        let generations = format!("{prefix}{GENERATIONS_FOLDER}");
+        let kind = if place.is_none() {
+            FolderKind::Neither
+        } else if looks_like_a_place {
+            FolderKind::Place
+        } else if inner.contains(&generations) && self.has_generations(&prefix, &generations).await? {
+            inner.retain(|folder| *folder != generations);
+            FolderKind::OfLitestream03
+        } else {
+            FolderKind::Neither
+        };
+        Ok(Folder { place, kind, inner })
+    }
+
+    /// Whether Litestream 0.3 filled a folder of the name that it uses. A database may be called so as well.
+    async fn has_generations(&self, prefix: &str, folder: &str) -> Result<bool, ReadError> {
+        let page = self.reads.list(folder, None).await?;
+        let mut names = page.objects.iter().filter_map(|object| object.key.strip_prefix(prefix));
+        Ok(names.any(is_of_litestream_0_3))
     }
 }
 
 /// What a folder turned out to be.
 struct Folder {
+    /// It as a place, if it can be one.
     place: Option<Place>,
+    kind: FolderKind,
     /// Folders in it that may be places, or hold some.
     inner: Vec<String>,
 }

@@ -28,7 +28,7 @@ mod temporary;
 mod whole;
 
 pub(crate) use blocking::Task;
-pub use catalog::Catalog;
+pub use catalog::{Catalog, FolderKind, Places};
 pub(crate) use error::Fault;
 pub use error::{OutputError, ReadError, RestoreError};
 pub(crate) use object::Objects;

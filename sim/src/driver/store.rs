@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
 use engine::types::Timestamp;
-use io_real::port::{Body, Listing, PutDone, Store, Upload};
+use io_real::port::{Body, KeyFilter, Listing, PutDone, Store, Upload};
 use io_sim::clock::SimClock;
 use io_sim::network::ClientId;
 use io_sim::s3::{Answer, Request, Response};
@@ -152,7 +152,12 @@ impl Store for SimStore {
         self.end_uploads(prefix, before).await
     }
 
-    async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
+    async fn sweep_uploads(
+        &self,
+        prefix: &str,
+        age: Duration,
+        _: KeyFilter<'_>,
+    ) -> Result<usize, StoreError> {
         let age_ms = i64::try_from(age.as_millis()).expect("an age in this century");
         let before = Timestamp::from_millis(self.clock.now().wall.as_millis() - age_ms);
         self.end_uploads(prefix, before).await

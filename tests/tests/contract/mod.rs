@@ -280,16 +280,17 @@ pub(crate) async fn the_stores_own_clock_says_what_is_old<W: World>() {
     let world = W::new();
     let store = world.store();
     let day = Duration::from_secs(86_400);
-    assert_eq!(store.sweep_uploads("a/", day).await, Ok(0), "nobody has written there");
+    assert_eq!(store.sweep_uploads("a/", day, &|_| true).await, Ok(0), "nobody has written there");
     let mut upload = store.upload("a/1", &none()).await.unwrap();
     upload.part("x".into()).await.unwrap();
     std::mem::forget(upload);
-    assert_eq!(store.sweep_uploads("a/", day).await, Ok(0));
+    assert_eq!(store.sweep_uploads("a/", day, &|_| true).await, Ok(0));
     let age = world.grow_old();
-    assert_eq!(store.sweep_uploads("b/", age).await, Ok(0));
-    assert_eq!(store.sweep_uploads("a/", age).await, Ok(1));
+    assert_eq!(store.sweep_uploads("b/", age, &|_| true).await, Ok(0));
+    assert_eq!(store.sweep_uploads("a/", age, &|key| key != "a/1").await, Ok(0), "not one of ours");
+    assert_eq!(store.sweep_uploads("a/", age, &|_| true).await, Ok(1));
     assert_eq!(world.keys(), Vec::<String>::new());
-    assert!(is_unsupported(store.sweep_uploads("a", day).await));
+    assert!(is_unsupported(store.sweep_uploads("a", day, &|_| true).await));
 }
 
 pub(crate) async fn ranges_are_clipped_to_the_object<W: World>() {

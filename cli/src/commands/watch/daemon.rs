@@ -197,8 +197,12 @@ impl Daemon {
     fn told(&mut self, report: Report, printer: &Printer) -> Result<(), Failure> {
         match report {
             Report::StateWarning(warning) => tracing::warn!("{warning}"),
-            Report::SweepFailed { prefix, error } => {
-                tracing::warn!(prefix, %error, "unfinished uploads of earlier lives stay in the store");
+            // What is wrong with one place is as a rule wrong with all.
+            Report::SweepFailed { place, error, count: 1 } => {
+                tracing::warn!(place = place.folder(), %error, "unfinished uploads of earlier lives stay in the store");
+            }
+            Report::SweepFailed { place, error, count } => {
+                tracing::debug!(place = place.folder(), %error, count, "here as well");
             }
             Report::Notice(id, notice) => {
                 let now = Instant::now();

@@ -112,7 +112,7 @@ impl Events {
                 let txid = durable.map(tracing::field::display);
                 tracing::info!(database, txid, complete, "stopped");
             }
-            Notice::Fenced(_) | Notice::TooNew { .. } => {}
+            Notice::Fenced(_) | Notice::TooNew { .. } | Notice::OfLitestream03 => {}
         }
     }
 
@@ -189,6 +189,7 @@ pub(super) fn document(account: &Account, notice: &Notice, failure: Option<&Fail
             json!({ "event": "retention_stopped", "error": trouble.to_string() })
         }
         Notice::TooNew { format } => json!({ "event": "too_new", "format": format }),
+        Notice::OfLitestream03 => json!({ "event": "of_litestream_0_3" }),
         Notice::Stopped { durable, complete } => json!({
             "event": "stopped", "durable_txid": durable.map(|txid| txid.to_string()), "complete": complete,
         }),

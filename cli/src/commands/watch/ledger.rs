@@ -1,6 +1,7 @@
 //! How each database stands, and what that means for the end of the run. Knows no clock and prints nothing.
 
 use super::again::Again;
+use crate::commands::find::of_litestream_0_3;
 use crate::commands::restore_failure::word;
 use crate::exit::{Failure, Kind};
 use crate::output::format_timestamp;
@@ -95,6 +96,7 @@ impl Ledger {
             }
             Notice::Fenced(fenced) => return account.ended(account.fenced(fenced)),
             Notice::TooNew { format } => return account.ended(account.too_new(*format)),
+            Notice::OfLitestream03 => return account.ended(of_litestream_0_3(&account.name)),
             // A missing file is waited for, but a run that ends meanwhile must say so.
             Notice::Source { error, fatal } if *fatal || *error == SourceError::Missing => {
                 return account.ended(account.source(error));

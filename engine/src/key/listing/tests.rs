@@ -61,6 +61,20 @@ fn pages_in_any_order_make_one_ordered_listing() {
 }
 
 #[test]
+fn replica_of_litestream_0_3_is_told_where_it_is_all_there_is() {
+    let of = |keys: &[&str]| {
+        let mut builder = ListingBuilder::new(Place::new("app").unwrap(), Layout::S3);
+        builder.page(&keys.iter().map(|key| meta(key)).collect::<Vec<_>>());
+        builder.finish(ModifiedIs::StoreTime).is_of_litestream_0_3()
+    };
+    let old = "app/generations/0123456789abcdef/wal/00000000_00000000.wal.lz4";
+    assert!(of(&[old]) && of(&[old, "app/notes", "app/inner/manifest.json"]));
+    assert!(!of(&[]) && !of(&["app/inner/generations/0123456789abcdef/wal/x"]));
+    assert!(!of(&[old, "app/manifest.json"]));
+    assert!(!of(&[old, "app/0000/0000000000000001-0000000000000001.ltx"]));
+}
+
+#[test]
 fn head_is_the_largest_over_all_levels() {
     assert_eq!(
         listing(vec![object(0, 3, 3, 0), object(9, 1, 7, 0), object(1, 2, 5, 0)]).head(),

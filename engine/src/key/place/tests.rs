@@ -38,3 +38,25 @@ fn a_place_shows_by_its_manifest_or_a_level_folder() {
     assert!(is_place(["x"], ["a/", "0009/"]));
     assert!(!is_place(["manifest.json.bak"], ["sync/", "000a/", "app/"]));
 }
+
+#[test]
+fn what_a_place_owns_is_no_other_places() {
+    for (layout, level) in [(Layout::S3, "0009"), (Layout::Tree, "ltx/9")] {
+        let place = Place::new("prod/app").unwrap();
+        for name in ["manifest.json", "time", &format!("{level}/x"), &format!("{level}/a.ltx")] {
+            assert!(place.owns(layout, &format!("prod/app/{name}")), "{name}");
+        }
+        for key in [
+            format!("prod/app2/{level}/x"),
+            format!("prod/app/inner/{level}/x"),
+            "prod/app/inner/manifest.json".to_owned(),
+            format!("{level}/x"),
+            "prod/app".to_owned(),
+        ] {
+            assert!(!place.owns(layout, &key), "{key}");
+        }
+        // At the root other people's things lie beside ours.
+        let root = Place::new("").unwrap();
+        assert!(root.owns(layout, &format!("{level}/x")) && !root.owns(layout, "x"));
+    }
+}

@@ -76,7 +76,7 @@ fn a_source_that_panics_is_an_error_like_others() {
 }
 
 #[test]
-fn each_place_is_swept_once_and_what_is_wrong_with_it_is_said_once() {
+fn each_place_is_swept_once_and_what_is_wrong_with_it_is_told_and_counted() {
     block_on(async {
         let store = FakeStore::default();
         store.with(|s| s.sweep_error = Some(StoreError::Retryable("as scripted".into())));
@@ -86,10 +86,12 @@ fn each_place_is_swept_once_and_what_is_wrong_with_it_is_said_once() {
             handle.add(*config(), FakeSource::new(), path.to_owned());
         }
         let (mut missing, mut failed) = (0, Vec::new());
-        while missing < 2 || failed.is_empty() {
+        while missing < 2 || failed.len() < 2 {
             match reports.recv().await {
                 Some(Report::Notice(_, Notice::Status(Status::Missing))) => missing += 1,
-                Some(Report::SweepFailed { prefix, error }) => failed.push((prefix, error.to_string())),
+                Some(Report::SweepFailed { place, error, count }) => {
+                    failed.push((place.folder().to_owned(), error.to_string(), count));
+                }
                 Some(_) => {}
                 None => panic!("the driver ended"),
             }
@@ -99,10 +101,10 @@ fn each_place_is_swept_once_and_what_is_wrong_with_it_is_said_once() {
         while let Some(report) = reports.recv().await {
             assert!(!matches!(report, Report::SweepFailed { .. }), "{report:?}");
         }
-        assert!(
-            failed.len() == 1 && failed[0].0 == "app/" && failed[0].1.contains("as scripted"),
-            "{failed:?}"
-        );
+        let said =
+            |(place, error, _): &(String, String, u64)| place == "app" && error.contains("as scripted");
+        assert!(failed.iter().all(said), "{failed:?}");
+        assert_eq!((failed[0].2, failed[1].2), (1, 2));
         let day = Duration::from_secs(86_400);
         assert_eq!(store.with(|s| s.sweeps.clone()), [("app/".to_owned(), day), ("app/".to_owned(), day)]);
     });

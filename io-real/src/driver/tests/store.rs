@@ -1,6 +1,6 @@
 //! A store in memory that fails as scripted.
 
-use crate::port::{Body, Listing, PutDone, Store, Upload};
+use crate::port::{Body, KeyFilter, Listing, PutDone, Store, Upload};
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
@@ -141,7 +141,12 @@ impl Store for FakeStore {
         unreachable!("the driver does not ask for it")
     }
 
-    async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
+    async fn sweep_uploads(
+        &self,
+        prefix: &str,
+        age: Duration,
+        _: KeyFilter<'_>,
+    ) -> Result<usize, StoreError> {
         self.with(|s| {
             s.sweeps.push((prefix.to_owned(), age));
             s.sweep_error.clone().map_or(Ok(0), Err)

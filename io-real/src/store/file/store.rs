@@ -6,7 +6,7 @@ use super::error::classify;
 use super::staged::Staged;
 use super::upload::FileUpload;
 use super::walk::{self, Tree};
-use crate::port::{Body, Listing, PutDone, Store, Upload};
+use crate::port::{Body, KeyFilter, Listing, PutDone, Store, Upload};
 use crate::store::OpenError;
 use crate::store::key::{check_key, check_prefix, unsupported};
 use async_trait::async_trait;
@@ -140,22 +140,34 @@ impl Store for FileStore {
     async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StoreError> {
         check_prefix(prefix)?;
         let (root, prefix) = (self.root.clone(), prefix.to_owned());
-        blocking(move || walk::sweep(&root, &prefix, before)).await
+        blocking(move || walk::remove_all(walk::abandoned(&root, &prefix, before)?)).await
     }
 
-    async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
+    async fn sweep_uploads(
+        &self,
+        prefix: &str,
+        age: Duration,
+        is_ours: KeyFilter<'_>,
+    ) -> Result<usize, StoreError> {
         check_prefix(prefix)?;
         let (root, prefix) = (self.root.clone(), prefix.to_owned());
         let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        blocking(move || match disk::file_system_time(&root.join(&prefix)) {
-            Ok(now) => {
-                walk::sweep(&root, &prefix, Timestamp::from_millis(now.as_millis().saturating_sub(age_ms)))
+        // A borrowed question cannot go along to where waiting is allowed: it is asked here, about what was found.
+        let found = blocking({
+            let (root, prefix) = (root.clone(), prefix.clone());
+            move || match disk::file_system_time(&root.join(&prefix)) {
+                Ok(now) => {
+                    let before = Timestamp::from_millis(now.as_millis().saturating_sub(age_ms));
+                    walk::abandoned(&root, &prefix, before)
+                }
+                // Nobody has written here yet.
+                Err(StoreError::Missing) => Ok(Vec::new()),
+                Err(error) => Err(error),
             }
-            // Nobody has written here yet.
-            Err(StoreError::Missing) => Ok(0),
-            Err(error) => Err(error),
-        })
-        .await
+        });
+        let mut found = found.await?;
+        found.retain(|staged| is_ours(&staged.key));
+        blocking(move || walk::remove_all(found)).await
     }
 }
 

@@ -94,9 +94,16 @@ pub(super) fn list_folder(
     Ok(listing)
 }
 
-/// Removes the staged files below `prefix` that nobody touched since `before`; how many.
-pub(super) fn sweep(root: &Path, prefix: &str, before: Timestamp) -> Result<usize, StoreError> {
-    let mut swept = 0;
+/// A file that never got its name.
+pub(super) struct Abandoned {
+    /// The name that it was to get, as a key.
+    pub(super) key: String,
+    path: PathBuf,
+}
+
+/// The staged files below `prefix` that nobody touched since `before`.
+pub(super) fn abandoned(root: &Path, prefix: &str, before: Timestamp) -> Result<Vec<Abandoned>, StoreError> {
+    let mut found = Vec::new();
     let mut folders = vec![prefix.to_owned()];
     while let Some(folder) = folders.pop() {
         for (name, path, is_dir) in names(root, &folder)? {
@@ -105,14 +112,27 @@ pub(super) fn sweep(root: &Path, prefix: &str, before: Timestamp) -> Result<usiz
             }
             // The time of the entry, not of the content: the latter is a writer's timestamp just before the
             // file gets its name.
-            let abandoned =
-                !is_dir && is_staged(&name) && Stat::of(&path).is_ok_and(|stat| stat.changed < before);
-            if abandoned && std::fs::remove_file(&path).is_ok() {
-                swept += 1;
+            if let Some(target) = staged_for(&name).filter(|_| !is_dir)
+                && Stat::of(&path).is_ok_and(|stat| stat.changed < before)
+            {
+                found.push(Abandoned { key: format!("{folder}{target}"), path });
             }
         }
     }
-    Ok(swept)
+    Ok(found)
+}
+
+/// Removes them; how many. The first that stays although it should go is told when all others are gone.
+pub(super) fn remove_all(files: Vec<Abandoned>) -> Result<usize, StoreError> {
+    let (mut removed, mut failed) = (0, None);
+    for Abandoned { path, .. } in files {
+        match std::fs::remove_file(&path) {
+            Ok(()) => removed += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => failed = failed.or_else(|| Some(classify(&path, &error))),
+        }
+    }
+    failed.map_or(Ok(removed), Err)
 }
 
 /// Whether a file name is one of ours that is no object's.
@@ -120,9 +140,10 @@ pub(super) fn is_hidden(name: &str) -> bool {
     name.contains('#')
 }
 
-fn is_staged(name: &str) -> bool {
-    name.rsplit_once('#')
-        .is_some_and(|(_, mark)| !mark.is_empty() && mark.bytes().all(|byte| byte.is_ascii_hexdigit()))
+/// The name that a staged file was to get; `None` for every other file.
+fn staged_for(name: &str) -> Option<&str> {
+    let (target, mark) = name.rsplit_once('#')?;
+    (!mark.is_empty() && mark.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(target)
 }
 
 enum Entry {

@@ -10,7 +10,7 @@ use super::part::{content_range, whole_or};
 use super::request::{Bucket, Call, Effect, unknown};
 use super::upload::S3Upload;
 use super::xml;
-use crate::port::{Body, Listing, PutDone, Store, Upload};
+use crate::port::{Body, KeyFilter, Listing, PutDone, Store, Upload};
 use crate::store::OpenError;
 use crate::store::key::{WHOLE_BYTES_MAX, check_key, check_prefix, unsupported};
 use crate::store::options::StoreOptions;
@@ -171,9 +171,10 @@ impl S3Store {
         &self,
         prefix: &str,
         started_before: impl Fn(Option<Timestamp>) -> Result<Timestamp, StoreError> + Send + Sync,
+        is_ours: KeyFilter<'_>,
     ) -> Result<usize, StoreError> {
         check_prefix(prefix)?;
-        let mut aborted = 0;
+        let (mut aborted, mut failed) = (0, None);
         let mut after: Option<(String, String)> = None;
         loop {
             let mut call = Call::new(Method::GET, String::new(), Effect::None)
@@ -187,7 +188,8 @@ impl S3Store {
             let page: xml::ListMultipartUploadsResult = xml::read(&answer.body, Effect::None)?;
             let before = started_before(answer.store_time())?;
             for upload in page.upload {
-                if parse_rfc3339(&upload.initiated).is_none_or(|started| started >= before) {
+                let is_young = parse_rfc3339(&upload.initiated).is_none_or(|started| started >= before);
+                if is_young || !upload.key.strip_prefix(&self.root).is_some_and(is_ours) {
                     continue;
                 }
                 let call =
@@ -196,7 +198,9 @@ impl S3Store {
                     Ok(_) => aborted += 1,
                     // Somebody else ended it.
                     Err(StoreError::Missing) => {}
-                    Err(error) => return Err(error),
+                    // Who may not end one may end none.
+                    Err(error @ StoreError::Fatal { .. }) => return Err(error),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
             match (page.is_truncated, page.next_key_marker, page.next_upload_id_marker) {
@@ -204,7 +208,7 @@ impl S3Store {
                 (true, Some(key), Some(id)) if asked_after.as_ref() != Some(&(key.clone(), id.clone())) => {
                     after = Some((key, id));
                 }
-                _ => return Ok(aborted),
+                _ => return failed.map_or(Ok(aborted), Err),
             }
         }
     }
@@ -344,16 +348,21 @@ impl Store for S3Store {
     }
 
     async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StoreError> {
-        self.end_uploads(prefix, |_| Ok(before)).await
+        self.end_uploads(prefix, |_| Ok(before), &|_| true).await
     }
 
-    async fn sweep_uploads(&self, prefix: &str, age: Duration) -> Result<usize, StoreError> {
+    async fn sweep_uploads(
+        &self,
+        prefix: &str,
+        age: Duration,
+        is_ours: KeyFilter<'_>,
+    ) -> Result<usize, StoreError> {
         let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let before = |now: Option<Timestamp>| {
             let now = required(now, "Date")?;
             Ok(Timestamp::from_millis(now.as_millis().saturating_sub(age_ms)))
         };
-        self.end_uploads(prefix, before).await
+        self.end_uploads(prefix, before, is_ours).await
     }
 }
 
