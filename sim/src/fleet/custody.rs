@@ -109,10 +109,15 @@ impl Custody {
         }
     }
 
+    /// Whether an object lies there that is not what was sent.
+    pub fn has_spoiled(&self) -> bool {
+        self.there().any(|(_, came)| !came.is_whole)
+    }
+
     /// Everything that was to be done is done: the highest level ends where the slots do, and of what it holds no slot is
     /// left that was to go.
     pub fn is_at_rest(&self, now: Timestamp, policy: &Policy, top: Level) -> Result<(), Violation> {
-        if self.doubted || self.there().any(|(_, came)| !came.is_whole) {
+        if self.doubted || self.has_spoiled() {
             return Ok(());
         }
         let slots = || self.there().filter(|(key, _)| key.level() == Level::L0);

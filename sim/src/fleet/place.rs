@@ -229,6 +229,11 @@ impl PlaceModel {
         self.announced.remove(&txid);
     }
 
+    /// Whether an object is damaged where it lies.
+    pub fn is_rotted(&self) -> bool {
+        self.harm.rotted || self.custody.has_spoiled()
+    }
+
     /// Points that went by a policy.
     pub fn forget_gone_points(&mut self) {
         let reached = self.custody.reached();

@@ -173,6 +173,8 @@ impl Retaining {
             }
             Doing::Deleting(deleting) => {
                 deleting.answered(cx, result, &mut self.deleted, &mut self.refused);
+                // What lands there later, and late, is another object.
+                made.retain(|key, _| !self.deleted.contains(key));
                 self.delete_or_index(cx, made)
             }
             // Refused, or lost: the next pass writes it.

@@ -34,7 +34,7 @@ impl World<'_> {
             let patience = |place: &usize| {
                 // The third time that two are made to commit to a damaged place comes as the time is over.
                 let model = &self.places[*place];
-                let awaits_nudge = model.harm.rotted && model.copies.iter().all(|copy| copy.wanted);
+                let awaits_nudge = model.is_rotted() && model.copies.iter().all(|copy| copy.wanted);
                 CONVERGE + 4 * interval + Duration::from_secs(if awaits_nudge { nudge_seconds } else { 0 })
             };
             let passed = self.clock.mono().since(begun_at);
@@ -81,7 +81,7 @@ impl World<'_> {
     fn nudge(&mut self, round: u64) {
         for place in 0..self.places.len() {
             // Who takes over what is damaged reads it three times first: an owner that writes meanwhile is always faster.
-            if self.places[place].harm.rotted && !round.is_multiple_of(3) {
+            if self.places[place].is_rotted() && !round.is_multiple_of(3) {
                 continue;
             }
             let copies = &self.places[place].copies;
