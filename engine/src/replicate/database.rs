@@ -17,7 +17,7 @@ use super::config::DatabaseConfig;
 use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
-use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer};
+use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer, SyncId};
 use super::follow::Follow;
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
@@ -63,6 +63,8 @@ pub(super) struct Database {
     pub(super) doubts: Doubts,
     /// It was told that the clock is behind the newest slot.
     pub(super) clock_told: bool,
+    /// The newest sync that was requested, if it was not answered.
+    pub(super) sync: Option<SyncId>,
     pub(super) stop_requested: bool,
 }
 
@@ -153,6 +155,7 @@ impl Database {
             trouble: None,
             doubts: Doubts::default(),
             clock_told: false,
+            sync: None,
             stop_requested: false,
         }
     }
@@ -313,7 +316,9 @@ impl Database {
                     follow.request_stop();
                 }
                 let head = follow.head().timestamp;
-                if let Some(end) = follow.advance(&mut cx) {
+                let end = follow.advance(&mut cx);
+                self.tell_synced(&mut cx);
+                if let Some(end) = end {
                     self.follow_ended(&mut cx, end);
                 } else {
                     self.rewrite.tick(&mut cx);

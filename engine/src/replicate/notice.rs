@@ -1,6 +1,6 @@
 //! What the engine tells the outside: states, progress and trouble.
 
-use super::event::SourceError;
+use super::event::{SourceError, SyncId};
 use crate::store::StoreError;
 use crate::types::{NodeId, Timestamp, Txid};
 use std::time::Duration;
@@ -58,6 +58,13 @@ pub enum Notice {
         txid: Txid,
         /// Its time.
         timestamp: Timestamp,
+    },
+    /// What was committed before this request, and before those with smaller numbers, is in the store.
+    Synced {
+        /// The newest request of which that is true.
+        id: SyncId,
+        /// A slot that holds all of it.
+        txid: Txid,
     },
     /// WAL mode was entered.
     EnteredWalMode,
