@@ -2,7 +2,9 @@
 
 use super::list::ListArgs;
 use super::restore::RestoreArgs;
+use super::status::StatusArgs;
 use super::store::StoreArgs;
+use super::sync::{SnapshotArgs, SyncArgs};
 use super::verify::VerifyArgs;
 use super::watch::WatchArgs;
 use crate::output::{Color, LogFormat, Verbosity};
@@ -107,6 +109,13 @@ pub(super) enum CommandArgs {
     List(ListArgs),
     /// Check that what the store holds is whole and restores
     Verify(VerifyArgs),
+    /// Show how the running daemons and their databases stand
+    Status(StatusArgs),
+    /// Sync now, through the running daemon, or alone where none runs
+    Sync(SyncArgs),
+    /// Take a full image now, through the running daemon
+    #[command(hide = true)]
+    Snapshot(SnapshotArgs),
     /// Show on a scratch database that replication and restore work
     Demo,
     /// Check or show the configuration
@@ -116,10 +125,6 @@ pub(super) enum CommandArgs {
     },
     /// Print the version; with --verbose also those of SQLite and of the format
     Version,
-    #[command(hide = true, disable_help_flag = true)]
-    Snapshot(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Sync(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Explain(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
@@ -132,8 +137,6 @@ pub(super) enum CommandArgs {
     Serve(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Promote(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Status(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Pause(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]

@@ -4,6 +4,8 @@ use super::command_line::{CommandArgs, CommandLine, ConfigArgs, ConfigFileArgs, 
 use super::error;
 use super::list::ListRequest;
 use super::restore::RestoreRequest;
+use super::status::StatusRequest;
+use super::sync::{SnapshotRequest, SyncRequest};
 use super::verify::VerifyRequest;
 use super::watch::WatchRequest;
 use crate::config::Flags;
@@ -33,6 +35,12 @@ pub enum Command {
     List(ListRequest),
     /// `verify`.
     Verify(VerifyRequest),
+    /// `status`.
+    Status(StatusRequest),
+    /// `sync`.
+    Sync(SyncRequest),
+    /// `snapshot`.
+    Snapshot(SnapshotRequest),
     /// `demo`.
     Demo,
     /// `config check`.
@@ -79,6 +87,9 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Restore(args) => Command::Restore(args.try_into()?),
         CommandArgs::List(args) => Command::List(args.try_into()?),
         CommandArgs::Verify(args) => Command::Verify(args.try_into()?),
+        CommandArgs::Status(args) => Command::Status(args.try_into()?),
+        CommandArgs::Sync(args) => Command::Sync(args.try_into()?),
+        CommandArgs::Snapshot(args) => Command::Snapshot(args.try_into()?),
         CommandArgs::Demo => Command::Demo,
         CommandArgs::Config { command: ConfigArgs::Check(ConfigFileArgs { file, store }) } => {
             Command::ConfigCheck { file, flags: store.flags() }
@@ -88,15 +99,12 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         }
         CommandArgs::Config { command: ConfigArgs::Import(_) } => return Err(later("config import")),
         CommandArgs::Version => Command::Version,
-        CommandArgs::Snapshot(_) => return Err(later("snapshot")),
-        CommandArgs::Sync(_) => return Err(later("sync")),
         CommandArgs::Explain(_) => return Err(later("explain")),
         CommandArgs::Compact(_) => return Err(later("compact")),
         CommandArgs::Cleanup(_) => return Err(later("cleanup")),
         CommandArgs::Replicate(_) => return Err(later("replicate")),
         CommandArgs::Serve(_) => return Err(later("serve")),
         CommandArgs::Promote(_) => return Err(later("promote")),
-        CommandArgs::Status(_) => return Err(later("status")),
         CommandArgs::Pause(_) => return Err(later("pause")),
         CommandArgs::Resume(_) => return Err(later("resume")),
         CommandArgs::Add(_) => return Err(later("add")),

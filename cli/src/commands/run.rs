@@ -1,6 +1,6 @@
 //! One run of the program: arguments in, exit code out.
 
-use super::{config_check, config_show, demo, list, restore, verify, version, watch};
+use super::{config_check, config_show, demo, list, restore, snapshot, status, sync, verify, version, watch};
 use crate::args::{Command, Global, Invocation, Parsed, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
 use crate::exit::{Failure, Kind};
@@ -65,6 +65,18 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
         Command::Verify(request) => {
             let job = verify::VerifyJob::plan(&request, &configured(&request.flags)?)?;
             block_on(verify::run(job, printer))
+        }
+        Command::Status(request) => {
+            let job = status::StatusJob::plan(&request, &configured(&Flags::default())?);
+            block_on(status::run(job, printer))
+        }
+        Command::Sync(request) => {
+            let job = sync::SyncJob::plan(&request, configured(&request.flags)?)?;
+            block_on(sync::run(job, printer))
+        }
+        Command::Snapshot(request) => {
+            let job = snapshot::SnapshotJob::plan(&request, configured(&request.flags)?);
+            block_on(snapshot::run(job))
         }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {

@@ -1,8 +1,8 @@
 //! Reading from a store that sometimes does not answer: a bounded number of requests, each repeated until it
 //! succeeds, cannot succeed, or nothing has succeeded for too long.
 
-use super::courtesy::Courtesy;
 use super::ReadError;
+use super::courtesy::Courtesy;
 use crate::port::{Body, Listing, Store};
 use engine::mutants::{Mutant, mutated};
 use engine::restore::ReadLimits;
