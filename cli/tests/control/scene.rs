@@ -48,6 +48,13 @@ pub(crate) fn until_following(daemon: &mut Run, name: &str) {
     daemon.until("status", |line| line["database"] == name && line["state"] == "following");
 }
 
+/// Waits until several are in a state.
+pub(crate) fn until_all(world: &World, names: &[&str], state: &str) {
+    for name in names {
+        until_status(world, name, |database| database["state"] == state);
+    }
+}
+
 /// The rows of the newest state in the directory's store.
 pub(crate) fn rows_in_store(world: &World, name: &str) -> i64 {
     let _ = std::fs::remove_file(world.path("copy.db"));

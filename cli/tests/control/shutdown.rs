@@ -1,6 +1,6 @@
 //! The end of a daemon by signal: what is in flight is finished, what is not durable is said, and nothing is lost.
 
-use crate::scene::{PATIENT, until_following, until_status};
+use crate::scene::{PATIENT, until_all, until_following, until_status};
 use crate::walsync::{World, exit_code, stderr};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -103,11 +103,9 @@ fn one_database_that_is_stuck_does_not_keep_the_others_from_their_end() {
     let writers = ["one", "stuck", "two"].map(|name| world.database(&format!("{name}.db")));
     let databases = ["one.db", "stuck.db", "two.db"];
     let mut daemon = world.start(Some(&server), &databases, &[SHORT, PATIENT], "log");
-    for name in ["one", "stuck", "two"] {
-        until_following(&mut daemon, name);
-    }
+    until_all(&world, &["one", "stuck", "two"], "following");
     server.inject(Rule::on_any(Fault::Drop).for_keys(|key| key.contains("stuck")).always());
-    writers.each_ref().map(|writer| writer.execute_batch("INSERT INTO t VALUES (1)").unwrap());
+    writers.iter().for_each(|writer| writer.execute_batch("INSERT INTO t VALUES (1)").unwrap());
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.exit_code(), 3);
     let log = world.text("log");
@@ -182,15 +180,14 @@ fn fenced_database_is_said_at_the_end_and_a_missing_one_is_not() {
     let world = World::new();
     let (_app, fenced) = (world.database("app.db"), world.database("fenced.db"));
     let mut daemon = world.start(None, &["app.db", "fenced.db", "missing.db"], &[], "log");
-    until_following(&mut daemon, "app");
-    until_following(&mut daemon, "fenced");
+    until_all(&world, &["app", "fenced"], "following");
     std::fs::create_dir(world.path("other")).unwrap();
     let _other = world.database("other/fenced.db");
     let other = ["other/fenced.db", "--state-dir", "other/state", "--take-over=always"];
     let taken = world.once(&other);
     assert_eq!(exit_code(&taken), 0, "{}", stderr(&taken));
     fenced.execute_batch("INSERT INTO t VALUES (1)").unwrap();
-    daemon.until("status", |line| line["database"] == "fenced" && line["state"] == "fenced");
+    until_all(&world, &["fenced"], "fenced");
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.exit_code(), 3);
     let log = world.text("log");

@@ -1,6 +1,6 @@
 //! `status`: what daemons say of themselves, and when that is not well.
 
-use crate::scene::{PATIENT, document, status, status_of, until_following, until_status};
+use crate::scene::{PATIENT, document, status, status_of, until_all, until_following, until_status};
 use crate::walsync::{World, exit_code, stderr};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -103,11 +103,12 @@ fn databases_that_cannot_go_on_are_named_with_the_reason() {
     other.execute_batch("INSERT INTO t VALUES (1)").unwrap();
     assert_eq!(exit_code(&world.once(&["other/fenced.db", "--state-dir", "other/state"])), 0);
     let _fenced = world.database("fenced.db");
-    let mut daemon = world.watch(&["app.db", "junk.db", "missing.db", "fenced.db"]);
-    until_following(&mut daemon, "app");
-    daemon.until("status", |line| line["database"] == "junk" && line["state"] == "failed");
-    daemon.until("status", |line| line["state"] == "missing");
-    until_status(&world, "fenced", |database| database["state"] == "fenced");
+    let _daemon = world.watch(&["app.db", "junk.db", "missing.db", "fenced.db"]);
+    for (name, state) in
+        [("app", "following"), ("junk", "failed"), ("missing", "missing"), ("fenced", "fenced")]
+    {
+        until_all(&world, &[name], state);
+    }
     let output = world.run(&["status"]);
     assert_eq!(exit_code(&output), 1);
     let text = stderr(&output);
@@ -149,9 +150,8 @@ fn file_that_is_refused_later_is_shown_as_failed() {
 fn all_daemons_of_a_state_directory_are_asked_and_a_silent_one_holds_up_nobody() {
     let world = World::new();
     let (_one, _two) = (world.database("one.db"), world.database("two.db"));
-    let (mut first, mut second) = (world.watch(&["one.db"]), world.watch(&["two.db"]));
-    until_following(&mut first, "one");
-    until_following(&mut second, "two");
+    let (first, _second) = (world.watch(&["one.db"]), world.watch(&["two.db"]));
+    until_all(&world, &["one", "two"], "following");
     let (code, both) = status(&world, &[]);
     assert_eq!((code, both["databases"].as_array().unwrap().len()), (0, 2), "{both}");
     first.signal(Signal::STOP);

@@ -1,6 +1,6 @@
 //! `sync`: through the daemon that follows the database, or alone.
 
-use crate::scene::{PATIENT, document, rows_in_store, until_following, until_status};
+use crate::scene::{PATIENT, document, rows_in_store, until_all, until_following, until_status};
 use crate::walsync::{World, exit_code, stderr};
 use tests::s3::{Fault, Rule, S3Server};
 
@@ -30,12 +30,10 @@ fn sync_that_waits_returns_when_the_commit_is_in_the_store() {
 fn sync_without_a_name_means_all_databases_of_all_daemons() {
     let world = World::new();
     let writers = ["one", "two", "three"].map(|name| world.database(&format!("{name}.db")));
-    let mut first = world.watch_with(&["one.db", "two.db"], &[PATIENT]);
-    let mut second = world.watch_with(&["three.db"], &[PATIENT]);
-    until_following(&mut first, "one");
-    until_following(&mut first, "two");
-    until_following(&mut second, "three");
-    writers.each_ref().map(|writer| writer.execute_batch("INSERT INTO t VALUES (1)").unwrap());
+    let _first = world.watch_with(&["one.db", "two.db"], &[PATIENT]);
+    let _second = world.watch_with(&["three.db"], &[PATIENT]);
+    until_all(&world, &["one", "two", "three"], "following");
+    writers.iter().for_each(|writer| writer.execute_batch("INSERT INTO t VALUES (1)").unwrap());
     let output = world.run(&["sync", "--wait", "--json"]);
     assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
     let lines = document(&output)["databases"].as_array().unwrap().clone();
@@ -128,9 +126,8 @@ fn name_that_could_be_several_is_exit_2_with_the_candidates() {
         std::fs::create_dir(world.path(folder)).unwrap();
     }
     let _writers = [world.database("one/app.db"), world.database("two/app.db")];
-    let mut daemon = world.watch(&["*/app.db"]);
-    until_following(&mut daemon, "one/app");
-    until_following(&mut daemon, "two/app");
+    let _daemon = world.watch(&["*/app.db"]);
+    until_all(&world, &["one/app", "two/app"], "following");
     let output = world.run(&["sync", "app", "--wait"]);
     assert_eq!(exit_code(&output), 2, "{}", stderr(&output));
     for candidate in ["one/app", "two/app"] {
@@ -145,9 +142,9 @@ fn name_that_could_be_several_is_exit_2_with_the_candidates() {
 fn sync_of_a_database_that_cannot_go_on_says_why() {
     let world = World::new();
     let _writer = world.database("app.db");
-    let mut daemon = world.watch(&["app.db", "missing.db"]);
-    until_following(&mut daemon, "app");
-    daemon.until("status", |line| line["state"] == "missing");
+    let _daemon = world.watch(&["app.db", "missing.db"]);
+    until_all(&world, &["app"], "following");
+    until_all(&world, &["missing"], "missing");
     let output = world.run(&["sync", "missing", "--wait"]);
     assert_eq!(exit_code(&output), 2, "{}", stderr(&output));
     assert!(stderr(&output).contains("does not exist (db missing)"), "{}", stderr(&output));
