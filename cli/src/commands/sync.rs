@@ -122,13 +122,13 @@ fn alone(job: &SyncJob, printer: &Printer) -> Result<WatchJob, Failure> {
     let all = WatchRequest { databases: Vec::new(), once: true, flags: request.flags.clone() };
     let Some(target) = &request.target else { return WatchJob::plan(&all, config, printer) };
     match meant(target, config)? {
-        Meant::Configured(spec) => Ok(WatchJob::plan(&all, config, printer)?.only(spec)),
+        Meant::Configured(spec) => Ok(WatchJob::plan(&all, config, printer)?.only(*spec)),
         Meant::File(path) => WatchJob::plan(&WatchRequest { databases: vec![path], ..all }, config, printer),
     }
 }
 
 enum Meant {
-    Configured(DatabaseSpec),
+    Configured(Box<DatabaseSpec>),
     File(PathBuf),
 }
 
@@ -148,7 +148,7 @@ fn meant(target: &Target, config: &Config) -> Result<Meant, Failure> {
                 .map_err(|error| Failure::usage("the URL cannot be used").because(&error))?;
             let place = url.place_within(&config.settings.store.url);
             let spec = databases.into_iter().find(|spec| Some(&spec.place) == place.as_ref());
-            spec.map(Meant::Configured).ok_or_else(|| unknown(text))
+            spec.map(|spec| Meant::Configured(Box::new(spec))).ok_or_else(|| unknown(text))
         }
         Target::Named(given) => {
             let file: PathBuf = working_dir.join(given).components().collect();
@@ -164,7 +164,7 @@ fn meant(target: &Target, config: &Config) -> Result<Meant, Failure> {
                     .is_some_and(|found| found.place == spec.place && found.path.as_ref() == Some(&spec.path))
             };
             match databases.iter().find(is_meant) {
-                Some(spec) => Ok(Meant::Configured(spec.clone())),
+                Some(spec) => Ok(Meant::Configured(Box::new(spec.clone()))),
                 None if file.is_file() => Ok(Meant::File(PathBuf::from(given))),
                 None => Err(unknown(given)),
             }

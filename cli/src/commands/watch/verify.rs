@@ -207,6 +207,6 @@ fn of(result: &Result<Verified, Failure>) -> VerifyReport {
             (0, vec![one_line(format!("{}{causes}", failure.headline()))])
         }
     };
-    let ok = result.is_ok().then(|| problems.is_empty());
+    let ok = result.is_ok().then_some(problems.is_empty());
     VerifyReport { at: String::new(), deep: false, ok, objects_checked, problems }
 }
