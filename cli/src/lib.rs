@@ -14,5 +14,6 @@ pub mod allocator;
 pub mod args;
 pub mod commands;
 pub mod config;
+mod control;
 pub mod exit;
 pub mod output;

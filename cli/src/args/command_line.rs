@@ -2,7 +2,9 @@
 
 use super::list::ListArgs;
 use super::restore::RestoreArgs;
+use super::status::StatusArgs;
 use super::store::StoreArgs;
+use super::sync::{SnapshotArgs, SyncArgs};
 use super::upkeep::{CleanupArgs, CompactArgs};
 use super::verify::VerifyArgs;
 use super::watch::WatchArgs;
@@ -112,6 +114,13 @@ pub(super) enum CommandArgs {
     Compact(CompactArgs),
     /// Delete what the retention policy does not keep, now
     Cleanup(CleanupArgs),
+    /// Show how the running daemons and their databases stand
+    Status(StatusArgs),
+    /// Sync now, through the running daemon, or alone where none runs
+    Sync(SyncArgs),
+    /// Take a full image now, through the running daemon
+    #[command(hide = true)]
+    Snapshot(SnapshotArgs),
     /// Show on a scratch database that replication and restore work
     Demo,
     /// Check or show the configuration
@@ -122,10 +131,6 @@ pub(super) enum CommandArgs {
     /// Print the version; with --verbose also those of SQLite and of the format
     Version,
     #[command(hide = true, disable_help_flag = true)]
-    Snapshot(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Sync(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
     Explain(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Replicate(LaterArgs),
@@ -133,8 +138,6 @@ pub(super) enum CommandArgs {
     Serve(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Promote(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Status(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Pause(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]

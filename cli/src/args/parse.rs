@@ -4,6 +4,8 @@ use super::command_line::{CommandArgs, CommandLine, ConfigArgs, ConfigFileArgs, 
 use super::error;
 use super::list::ListRequest;
 use super::restore::RestoreRequest;
+use super::status::StatusRequest;
+use super::sync::{SnapshotRequest, SyncRequest};
 use super::upkeep::UpkeepRequest;
 use super::verify::VerifyRequest;
 use super::watch::WatchRequest;
@@ -36,6 +38,12 @@ pub enum Command {
     Verify(VerifyRequest),
     /// `compact` or `cleanup`.
     Upkeep(UpkeepRequest),
+    /// `status`.
+    Status(StatusRequest),
+    /// `sync`.
+    Sync(SyncRequest),
+    /// `snapshot`.
+    Snapshot(SnapshotRequest),
     /// `demo`.
     Demo,
     /// `config check`.
@@ -84,6 +92,9 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Verify(args) => Command::Verify(args.try_into()?),
         CommandArgs::Compact(args) => Command::Upkeep(args.try_into()?),
         CommandArgs::Cleanup(args) => Command::Upkeep(args.try_into()?),
+        CommandArgs::Status(args) => Command::Status(args.try_into()?),
+        CommandArgs::Sync(args) => Command::Sync(args.try_into()?),
+        CommandArgs::Snapshot(args) => Command::Snapshot(args.try_into()?),
         CommandArgs::Demo => Command::Demo,
         CommandArgs::Config { command: ConfigArgs::Check(ConfigFileArgs { file, store }) } => {
             Command::ConfigCheck { file, flags: store.flags() }
@@ -93,13 +104,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         }
         CommandArgs::Config { command: ConfigArgs::Import(_) } => return Err(later("config import")),
         CommandArgs::Version => Command::Version,
-        CommandArgs::Snapshot(_) => return Err(later("snapshot")),
-        CommandArgs::Sync(_) => return Err(later("sync")),
         CommandArgs::Explain(_) => return Err(later("explain")),
         CommandArgs::Replicate(_) => return Err(later("replicate")),
         CommandArgs::Serve(_) => return Err(later("serve")),
         CommandArgs::Promote(_) => return Err(later("promote")),
-        CommandArgs::Status(_) => return Err(later("status")),
         CommandArgs::Pause(_) => return Err(later("pause")),
         CommandArgs::Resume(_) => return Err(later("resume")),
         CommandArgs::Add(_) => return Err(later("add")),

@@ -1,6 +1,9 @@
 //! One run of the program: arguments in, exit code out.
 
-use super::{config_check, config_show, demo, list, restore, restore_all, upkeep, verify, version, watch};
+use super::{
+    config_check, config_show, demo, list, restore, restore_all, snapshot, status, sync, upkeep, verify,
+    version, watch,
+};
 use crate::args::{Command, Global, Invocation, Parsed, What, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
 use crate::exit::{Failure, Kind};
@@ -78,6 +81,18 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
         Command::Upkeep(request) => {
             let job = upkeep::UpkeepJob::plan(&request, &configured(&request.flags)?)?;
             block_on(upkeep::run(job, printer))
+        }
+        Command::Status(request) => {
+            let job = status::StatusJob::plan(&request, &configured(&Flags::default())?);
+            block_on(status::run(job, printer))
+        }
+        Command::Sync(request) => {
+            let job = sync::SyncJob::plan(&request, configured(&request.flags)?)?;
+            block_on(sync::run(job, printer))
+        }
+        Command::Snapshot(request) => {
+            let job = snapshot::SnapshotJob::plan(&request, configured(&request.flags)?);
+            block_on(snapshot::run(job))
         }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {

@@ -9,7 +9,9 @@ use crate::exit::Failure;
 use crate::output::Printer;
 use std::path::Path;
 
+mod account;
 mod again;
+mod control;
 mod daemon;
 mod databases;
 mod events;
@@ -17,9 +19,16 @@ mod fencing;
 pub(super) mod host;
 pub(super) use databases::upkeep as upkeep_config;
 mod ledger;
+mod outcome;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod verify_kept;
+mod verify_plan;
+
+pub(super) use outcome::sync_once;
+pub use outcome::{Outcome, Synced};
 
 /// Everything the driver needs to know.
 #[derive(Clone, Debug)]
@@ -38,6 +47,8 @@ pub struct WatchJob {
     pub state_dir: StateDir,
     /// End after one sync of each.
     pub once: bool,
+    /// Where what the store has at the end goes, instead of events on standard output under `--json`.
+    pub outcome: Option<Outcome>,
     origin: (WatchRequest, Config),
 }
 
@@ -91,8 +102,14 @@ impl WatchJob {
             verify: config.settings.verify.clone(),
             state_dir,
             once: request.once,
+            outcome: None,
             origin: (request.clone(), config.clone()),
         })
+    }
+
+    /// The same for this database alone.
+    pub(super) fn only(self, database: DatabaseSpec) -> WatchJob {
+        WatchJob { databases: vec![database], ..self }
     }
 
     /// The job of the same command line with the configuration as it is now (SIGHUP).

@@ -148,7 +148,7 @@ pub static KEYS: &[Key] = &[
     key("retention.daily", COUNT, "7"),
     key("retention.weekly", COUNT, "12"),
     key("retention.monthly", COUNT, "12"),
-    later(key("verify.interval", DURATION, "0s")),
+    key("verify.interval", DURATION, "0s"),
     key("verify.deep", ValueKind::Bool, "true"),
     key("limits.memory", ValueKind::Size { min: ByteSize::kibibytes(1 << 10), max: ByteSize::MAX }, "256MiB"),
     key("limits.requests_in_flight", COUNT_ABOVE_ZERO, "64"),

@@ -111,6 +111,26 @@ impl Failure {
         self.0.kind
     }
 
+    /// What failed, alone.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// The database, where one is named.
+    pub fn database_name(&self) -> Option<&str> {
+        self.0.database.as_deref()
+    }
+
+    /// The object, where one is named.
+    pub fn object_key(&self) -> Option<&str> {
+        self.0.object.as_deref()
+    }
+
+    /// The transaction, where one is named.
+    pub fn transaction(&self) -> Option<Txid> {
+        self.0.txid
+    }
+
     /// What failed, with the names in brackets and without causes.
     pub fn headline(&self) -> String {
         let parts = &self.0;

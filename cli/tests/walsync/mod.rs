@@ -58,6 +58,36 @@ impl World {
         Run::start(command)
     }
 
+    /// Starts `watch --json` with any arguments, on a server or in the directory; what it logs is in `log`.
+    pub(crate) fn start(
+        &self,
+        server: Option<&S3Server>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        log: &str,
+    ) -> Run {
+        let arguments = [&["watch", "--json"], arguments].concat();
+        let mut command = match server {
+            Some(server) => self.command_on_s3(server, "bucket", &arguments),
+            None => self.command(&arguments),
+        };
+        command.envs(environment.iter().copied());
+        let file = std::fs::File::options().create(true).append(true).open(self.path(log)).unwrap();
+        command.stdout(Stdio::piped()).stderr(file);
+        Run::start(command)
+    }
+
+    /// Starts any command, its output into a file.
+    pub(crate) fn spawn(&self, arguments: &[&str], out: &str) -> Child {
+        let file = std::fs::File::create(self.path(out)).unwrap();
+        self.command(arguments).stdout(file).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The text of a file.
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
     pub(crate) fn once(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["watch", "--once"];
         all.extend(arguments);

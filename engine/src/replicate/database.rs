@@ -17,7 +17,7 @@ use super::config::DatabaseConfig;
 use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
-use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer};
+use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer, SyncId};
 use super::follow::{Follow, Fresh};
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
@@ -66,6 +66,8 @@ pub(super) struct Database {
     pub(super) doubts: Doubts,
     /// It was told that the clock is behind the newest slot.
     pub(super) clock_told: bool,
+    /// The newest sync that was requested, if it was not answered.
+    pub(super) sync: Option<SyncId>,
     pub(super) stop_requested: bool,
 }
 
@@ -157,6 +159,7 @@ impl Database {
             trouble: None,
             doubts: Doubts::default(),
             clock_told: false,
+            sync: None,
             stop_requested: false,
         }
     }
@@ -319,7 +322,9 @@ impl Database {
                 }
                 let head = follow.head().timestamp;
                 keep_up(&mut self.upkeep, follow, &mut cx);
-                if let Some(end) = follow.advance(&mut cx) {
+                let end = follow.advance(&mut cx);
+                self.tell_synced(&mut cx);
+                if let Some(end) = end {
                     self.follow_ended(&mut cx, end);
                 } else {
                     self.rewrite.tick(&mut cx);

@@ -285,6 +285,9 @@ impl Database {
         if self.stop_requested {
             follow.request_stop();
         }
+        if let Some(id) = self.sync {
+            follow.request_sync(id);
+        }
         self.set_status(cx, Status::Following);
         self.phase = Phase::Follow(Box::new(follow), place);
     }

@@ -22,6 +22,10 @@ pub enum Event {
     Poked(SourceId, Hint),
     /// The deadline of [`Output::Wait`](super::Output::Wait) passed, or anything else: look at the clock.
     TimePassed,
+    /// Sync what is committed by now, without waiting for an interval. Where the database is not followed yet, it is when
+    /// it is. Answered by [`Notice::Synced`](super::Notice::Synced) with this number or a larger one, unless the database
+    /// comes to an end before.
+    SyncRequested(SourceId, SyncId),
     /// Sync what is pending, then stop following this database.
     StopRequested(SourceId),
     /// Answer to [`Command::Source`](super::Command::Source).
@@ -34,6 +38,10 @@ pub enum Event {
     /// failed and is sent again: told before the answer, of every attempt. Losing it costs what it tells, and no more.
     Part(RequestId, Result<(), StoreError>),
 }
+
+/// Numbers the syncs that are requested of a database: a later one has a larger number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SyncId(pub u64);
 
 /// Which file may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

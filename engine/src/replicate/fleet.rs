@@ -4,6 +4,7 @@ use super::command::{Command, SourceId};
 use super::context::Outbox;
 use super::database::Database;
 use super::event::Event;
+use super::standing::Standing;
 use crate::mutants::{Mutant, mutated};
 use crate::types::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,9 @@ impl Fleet {
             }
             Event::TimePassed => self.time_passed(),
             Event::Poked(id, hint) => self.with(id, |database, out| database.poked(now, out, hint)),
+            Event::SyncRequested(id, sync) => {
+                self.with(id, |database, out| database.sync_requested(now, out, sync));
+            }
             Event::StopRequested(id) => self.with(id, |database, out| database.stop(now, out)),
             Event::Source(request, result) => {
                 let id = self.out.settle(request);
@@ -81,6 +85,11 @@ impl Fleet {
             Some(command) => Output::Command(command),
             None => Output::Wait(self.deadlines.first().map(|(at, _)| *at)),
         }
+    }
+
+    /// How a database stands at `now`; `None`: it is not followed, or stopped.
+    pub fn standing(&self, id: SourceId, now: Instant) -> Option<Standing> {
+        self.databases.get(&id).map(|database| database.standing(now))
     }
 
     /// Commands whose answers are awaited: for the bounds that a test asserts.

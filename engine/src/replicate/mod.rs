@@ -30,8 +30,10 @@ mod plan;
 mod probe;
 mod retrying;
 mod sighting;
+mod standing;
 mod start;
 mod state;
+mod sync;
 mod tail;
 mod take_over;
 mod upkeep;
@@ -43,10 +45,11 @@ pub use command::{
 pub use config::{DatabaseConfig, TakeOver};
 pub use event::{
     Checkpointed, Event, Got, Hint, Looked, Measured, ObjectDigest, Opened, Sealed, SourceAnswer,
-    SourceError, StateError, StoreAnswer, Surveyed,
+    SourceError, StateError, StoreAnswer, Surveyed, SyncId,
 };
 pub use fleet::{Fleet, Output};
 pub use notice::{Fenced, HealReason, Notice, RestoredHere, Status};
 pub use pages::{PageSet, PinnedPages, Select, Snapshot, Tail, TailPage, TailPlace};
+pub use standing::Standing;
 pub use state::{CachedSums, Confirmed, FileId, LocalState, PendingRecord, RestoreProof, StateChange};
 pub use upkeep::{Outcome, Solo, SoloOutput, Task, UpkeepConfig};

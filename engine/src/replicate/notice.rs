@@ -1,6 +1,6 @@
 //! What the engine tells the outside: states, progress and trouble.
 
-use super::event::SourceError;
+use super::event::{SourceError, SyncId};
 use crate::compact::Stop;
 use crate::key::ObjectKey;
 use crate::retention::Trouble;
@@ -61,6 +61,13 @@ pub enum Notice {
         txid: Txid,
         /// Its time.
         timestamp: Timestamp,
+    },
+    /// What was committed before this request, and before those with smaller numbers, is in the store.
+    Synced {
+        /// The newest request of which that is true.
+        id: SyncId,
+        /// A slot that holds all of it.
+        txid: Txid,
     },
     /// WAL mode was entered.
     EnteredWalMode,

@@ -16,6 +16,7 @@ mod restored;
 mod source;
 mod stopping;
 mod store;
+mod syncing;
 mod trouble;
 mod unconditional;
 mod world;

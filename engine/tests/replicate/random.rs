@@ -41,6 +41,9 @@ proptest! {
         let patient = luck.draw().is_multiple_of(2);
         if patient {
             world.run_for(120 * SECOND);
+            for id in [A, B] {
+                prop_assert!(world.is_all_synced(id), "a sync was not answered");
+            }
         }
         for id in [A, B] {
             world.handle(Event::StopRequested(id));
@@ -63,6 +66,7 @@ enum Deed {
     Commit(SourceId, Vec<u32>, u32),
     Wait(Duration),
     Poke(SourceId),
+    Sync(SourceId),
     Restart,
 }
 
@@ -73,7 +77,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         6 => commit.prop_map(|(id, pages, size)| Deed::Commit(id, pages, size)),
         6 => (0..4000u64).prop_map(|ms| Deed::Wait(Duration::from_millis(ms))),
         1 => (0..60u64).prop_map(|s| Deed::Wait(Duration::from_secs(s))),
-        1 => id.prop_map(Deed::Poke),
+        1 => id.clone().prop_map(Deed::Poke),
+        2 => id.prop_map(Deed::Sync),
         1 => Just(Deed::Restart),
     ]
 }
@@ -89,6 +94,7 @@ impl Deed {
             }
             Deed::Wait(time) => world.run_for(time),
             Deed::Poke(id) => world.handle(Event::Poked(id, Hint::Log)),
+            Deed::Sync(id) => drop(world.sync(id)),
             Deed::Restart => world.restart(|| luck.draw().is_multiple_of(2)),
         }
     }

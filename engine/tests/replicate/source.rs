@@ -35,6 +35,8 @@ pub(crate) struct FakeDatabase {
     /// The next commit begins the log anew.
     restarts: bool,
     next_content: u64,
+    /// Every state that was committed, oldest first.
+    pub(crate) history: Vec<Image>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +51,10 @@ impl FakeDatabase {
     /// `pages` pages, nothing in the log. Databases with the same `seed` are identical.
     pub(crate) fn new(seed: u32, pages: u64) -> FakeDatabase {
         let first = u64::from(seed) << 32;
+        let file: Image = (1..=pages).map(|n| scattered(first + n)).collect();
         FakeDatabase {
-            file: (1..=pages).map(|n| scattered(first + n)).collect(),
+            history: vec![file.clone()],
+            file,
             id: FileId { inode: u64::from(seed), born_ns: Some(1) },
             frames: Vec::new(),
             file_frames: 0,
@@ -81,12 +85,14 @@ impl FakeDatabase {
         }
         self.frames.last_mut().expect("a transaction writes a page").commit = Some(size);
         self.file_frames = self.file_frames.max(self.frames.len());
+        self.history.push(self.committed());
     }
 
     /// Somebody puts another file in its place.
     pub(crate) fn replace(&mut self, image: Image) {
         self.file = image;
         self.restart_log();
+        self.history.push(self.committed());
     }
 
     pub(crate) fn committed(&self) -> Image {

@@ -9,7 +9,7 @@ use engine::ltx::Header;
 use engine::manifest::DatabaseId;
 use engine::replicate::{
     Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Notice, Output, RequestId, SourceError,
-    SourceId, SourceJob, StateChange, StateError, StateJob, Status, StoreRequest, TakeOver,
+    SourceId, SourceJob, Standing, StateChange, StateError, StateJob, Status, StoreRequest, SyncId, TakeOver,
 };
 use engine::store::{Sha256, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now, Timestamp};
@@ -45,6 +45,8 @@ pub(crate) struct Host {
     state_free_at: Instant,
     /// The L0 write that was sent and not answered.
     slot_sent: Option<RequestId>,
+    /// Syncs that were not answered, and the state at each.
+    syncs: BTreeMap<SyncId, usize>,
 }
 
 type OnStore = Box<dyn FnMut(SourceId, &StoreRequest) -> Fate>;
@@ -62,6 +64,7 @@ pub(crate) struct World {
     due: BTreeMap<(Instant, u64), Due>,
     order: u64,
     lives: u64,
+    syncs: u64,
     asked: BTreeSet<RequestId>,
     pauses: Pauses,
 }
@@ -96,6 +99,7 @@ impl World {
             due: BTreeMap::new(),
             order: 0,
             lives: 0,
+            syncs: 0,
             asked: BTreeSet::new(),
             pauses: Pauses::default(),
         }
@@ -158,6 +162,7 @@ impl World {
             source_free_at: self.now.mono,
             state_free_at: self.now.mono,
             slot_sent: None,
+            syncs: BTreeMap::new(),
         };
         self.hosts.insert(id, host);
         self.handle(Event::Added(id, Box::new(config)));
@@ -189,6 +194,7 @@ impl World {
             host.database.close();
             host.holds_source = false;
             host.slot_sent = None;
+            host.syncs.clear();
             host.notices.clear();
             host.config.node = node;
             let config = Box::new(host.config.clone());
@@ -258,6 +264,31 @@ impl World {
             _ => None,
         });
         statuses.next().expect("a first status comes with the database")
+    }
+
+    /// Asks for a sync of what is committed now.
+    pub(crate) fn sync(&mut self, db: SourceId) -> SyncId {
+        self.syncs += 1;
+        let id = SyncId(self.syncs);
+        let host = self.hosts.get_mut(&db).unwrap();
+        host.syncs.insert(id, host.database.history.len() - 1);
+        self.handle(Event::SyncRequested(db, id));
+        id
+    }
+
+    /// Whether every sync of this life was answered.
+    pub(crate) fn is_all_synced(&self, db: SourceId) -> bool {
+        self.host(db).syncs.is_empty()
+    }
+
+    /// Whether a sync was answered.
+    pub(crate) fn is_synced(&self, db: SourceId, id: SyncId) -> bool {
+        self.has_notice(db, |notice| matches!(notice, Notice::Synced { id: done, .. } if *done >= id))
+    }
+
+    /// How the database stands now.
+    pub(crate) fn standing(&self, db: SourceId) -> Standing {
+        self.fleet.standing(db, self.now.mono).expect("it is followed")
     }
 
     /// The newest slot announced as durable.
@@ -452,8 +483,21 @@ impl World {
         assert!(recorded, "{key} is sent before its record is durable");
     }
 
+    /// Everything committed before a sync is in the store when the sync is answered.
+    fn check_synced(&mut self, db: SourceId, id: SyncId) {
+        let host = self.hosts.get_mut(&db).unwrap();
+        let later = host.syncs.split_off(&SyncId(id.0 + 1));
+        let answered = std::mem::replace(&mut host.syncs, later);
+        let at = *answered.get(&id).expect("a sync is answered once");
+        let stored = self.store.restored(&host.config.place);
+        assert!(host.database.history[at..].contains(&stored), "{id:?} of {db:?} is answered too early");
+    }
+
     /// Nothing is called durable that is not in the store, with our mark on it; numbers only grow.
-    fn check_notice(&self, db: SourceId, notice: &Notice) {
+    fn check_notice(&mut self, db: SourceId, notice: &Notice) {
+        if let Notice::Synced { id, .. } = notice {
+            self.check_synced(db, *id);
+        }
         let Notice::Durable { txid, .. } = notice else { return };
         let host = self.host(db);
         assert!(txid.into_inner() > self.durable(db), "{txid} is announced twice, or late");

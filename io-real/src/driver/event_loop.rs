@@ -177,6 +177,13 @@ impl<S: Source> Driver<S> {
                 }
                 self.handle(Event::Added(id, config));
             }
+            Message::Sync(id, sync) => self.handle(Event::SyncRequested(id, sync)),
+            Message::Standings(asked) => {
+                let now = self.clock.now().mono.max(self.now.mono);
+                let standing = |id: &SourceId| Some((*id, self.fleet.standing(*id, now)?));
+                // Who asked may not wait any more.
+                let _ = asked.send(self.databases.keys().filter_map(standing).collect());
+            }
             Message::Stop(id) => self.handle(Event::StopRequested(id)),
             Message::Finish => {
                 self.finishing = true;

@@ -3,12 +3,13 @@
 use super::message::Message;
 use crate::port::Source;
 use engine::mutants::{Mutant, mutated};
-use engine::replicate::{DatabaseConfig, Hint, SourceId};
+use engine::replicate::{DatabaseConfig, Hint, SourceId, Standing, SyncId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 /// Adds, stops and wakes the databases of a driver. Calls after the driver's end do nothing.
 pub struct Handle<S> {
@@ -43,6 +44,19 @@ impl<S: Source> Handle<S> {
     /// What only pokes: for the watcher of the files.
     pub fn poker(&self) -> Poker {
         self.poker.clone()
+    }
+
+    /// Syncs what is committed by now, without waiting for an interval; `sync` is larger than in every earlier call for this
+    /// database. `Notice::Synced` says when it is done.
+    pub fn sync(&self, id: SourceId, sync: SyncId) {
+        self.send(Message::Sync(id, sync));
+    }
+
+    /// How the databases that are not stopped stand; none after the driver's end.
+    pub fn standings(&self) -> impl Future<Output = BTreeMap<SourceId, Standing>> + Send + 'static {
+        let (sender, standings) = oneshot::channel();
+        self.send(Message::Standings(sender));
+        async move { standings.await.unwrap_or_default() }
     }
 
     /// Syncs what is pending, then stops following this database.

@@ -3,17 +3,23 @@
 use super::sources::Task;
 use crate::port::State;
 use engine::key::Place;
-use engine::replicate::{DatabaseConfig, Notice, SourceId};
+use engine::replicate::{DatabaseConfig, Notice, SourceId, Standing, SyncId};
 use engine::store::StoreError;
+use std::collections::BTreeMap;
+use tokio::sync::oneshot::Sender;
 
 /// To the loop. How many there can be is bounded by what the loop itself started and by the caller's databases.
 pub(super) enum Message<S> {
     /// Follow a database; the text is its key in the local state.
     Add(SourceId, Box<DatabaseConfig>, S, String),
+    /// Sync what is committed by now.
+    Sync(SourceId, SyncId),
     /// Sync what is pending, then stop following it.
     Stop(SourceId),
     /// The same for all, then end the loop.
     Finish,
+    /// Say how all databases stand.
+    Standings(Sender<BTreeMap<SourceId, Standing>>),
     /// A source is back from its job.
     SourceBack(SourceId, S),
     /// More work on a source: the next step of an object.

@@ -1,6 +1,7 @@
 //! What a store holds: its places, and the objects of one.
 
 use super::blocking::Task;
+use super::courtesy::Courtesy;
 use super::object::Objects;
 use super::reads::{Limits, Reads};
 use super::{ReadError, RestoreError};
@@ -55,6 +56,12 @@ impl Catalog {
             Layout::Tree => ModifiedIs::HeaderTime,
         };
         Catalog { reads: Reads::new(store, &limits), layout, modified, limits }
+    }
+
+    /// The same, with reads that let others go first.
+    #[must_use]
+    pub fn behind(self, courtesy: Courtesy) -> Catalog {
+        Catalog { reads: self.reads.behind(courtesy), ..self }
     }
 
     /// Every place under the store's root, ascending. A place may lie inside another place's folder.

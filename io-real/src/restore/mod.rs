@@ -12,6 +12,7 @@
 
 mod blocking;
 mod catalog;
+mod courtesy;
 mod digests;
 mod download;
 mod error;
@@ -29,6 +30,7 @@ mod whole;
 
 pub(crate) use blocking::Task;
 pub use catalog::{Catalog, FolderKind, Places};
+pub use courtesy::Courtesy;
 pub(crate) use error::Fault;
 pub use error::{OutputError, ReadError, RestoreError};
 pub(crate) use object::Objects;

@@ -2,6 +2,7 @@
 //! succeeds, cannot succeed, or nothing has succeeded for too long.
 
 use super::ReadError;
+use super::courtesy::Courtesy;
 use crate::port::{Body, Listing, Store};
 use engine::mutants::{Mutant, mutated};
 use engine::restore::ReadLimits;
@@ -58,6 +59,7 @@ pub(super) struct Reads {
     permits: Arc<Semaphore>,
     timeout: Duration,
     succeeded_at: Arc<Mutex<Option<Instant>>>,
+    courtesy: Courtesy,
 }
 
 impl Reads {
@@ -68,12 +70,20 @@ impl Reads {
             permits: Arc::new(Semaphore::new(limits.requests_in_flight)),
             timeout: limits.timeout,
             succeeded_at: Arc::default(),
+            courtesy: Courtesy::default(),
         }
+    }
+
+    /// The same, behind others.
+    pub(super) fn behind(self, courtesy: Courtesy) -> Reads {
+        Reads { courtesy, ..self }
     }
 
     /// Waits for the right to one request.
     pub(super) async fn turn(&self) -> Turn {
-        Turn(self.permits.clone().acquire_owned().await.expect("the semaphore is never closed"))
+        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        self.courtesy.after_you().await;
+        Turn(permit)
     }
 
     /// Bytes of an object.

@@ -1,10 +1,12 @@
 //! The run itself: the driver, the files' notifications, the signals, and when it ends.
 
 use super::again::{self, Again};
+use super::control::Control;
 use super::databases::{config, memory_share, session, state_key};
 use super::events::{self, Events};
 use super::ledger::Ledger;
 use super::signals::{Asked, Signals};
+use super::verify::Checks;
 use super::{WatchJob, fencing, host};
 use crate::commands::open_store::open_store;
 use crate::config::{DatabaseSpec, discover};
@@ -15,7 +17,7 @@ use io_real::files::RealFiles;
 use io_real::sqlite::Session;
 use io_real::state::StateStore;
 use io_real::wake::{Armed, Wake};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +35,8 @@ pub(super) struct Daemon {
     wake: Option<Wake>,
     ledger: Ledger,
     events: Events,
+    control: Control,
+    checks: Checks,
     /// Databases that were added, for the search for new files.
     known: Vec<DatabaseSpec>,
     /// Files that appeared and were not added, each said once.
@@ -68,9 +72,17 @@ impl Daemon {
         host::raise_open_files(job.databases.len(), job.limits.requests_in_flight)?;
         let mut signals = Signals::listen()?;
         let store = open_store(&job.store)?;
-        let conditional_writes = tokio::select! {
-            probed = fencing::probe(job, &*store, printer) => probed?,
-            Asked::End = signals.next() => return Err(interrupted(job)),
+        let conditional_writes = {
+            let mut probe = std::pin::pin!(fencing::probe(job, &*store, printer));
+            loop {
+                tokio::select! {
+                    probed = &mut probe => break probed?,
+                    asked = signals.next() => match asked {
+                        Asked::End => return Err(interrupted(job)),
+                        Asked::Reload => tracing::warn!("SIGHUP: the store has not answered yet, nothing is reloaded"),
+                    },
+                }
+            }
         };
         let files = RealFiles::new(host::name());
         let path = job.state_dir.path.join("state.db");
@@ -99,7 +111,9 @@ impl Daemon {
             files,
             wake,
             ledger: Ledger::default(),
-            events: Events::default(),
+            events: Events::new(job.outcome.is_none()),
+            control: Control::start(&job.state_dir.path, job.store.url.to_string()),
+            checks: Checks::new(job),
             known: Vec::new(),
             refused: BTreeSet::new(),
             memory_bytes_each: memory_share(job.limits.memory_bytes, job.databases.len()),
@@ -131,10 +145,15 @@ impl Daemon {
                     Asked::End => self.asked_to_end(),
                     Asked::Reload => tracing::warn!("SIGHUP: reloading is not in this version"),
                 },
-                _ = ticks.tick() => {}
+                asked = self.control.next() => {
+                    let (checks, ending) = (&self.checks, self.ending != Ending::No);
+                    self.control.asked(asked, &self.ledger, &self.handle, |name| checks.report(name), ending);
+                }
+                ended = self.checks.ended() => self.checks.tell(ended, printer)?,
+                _ = ticks.tick() => self.tick(job).await,
             }
             let now = Instant::now();
-            if let Some(failures) = self.out_of_time(job, now) {
+            if let Some(failures) = self.out_of_time(job, now).await {
                 self.driver.abort();
                 return worst(failures, printer);
             }
@@ -145,6 +164,20 @@ impl Daemon {
                 discovered_at = now;
                 self.discover(job, printer)?;
             }
+        }
+    }
+
+    /// What is looked at twice a second.
+    async fn tick(&mut self, job: &WatchJob) {
+        self.control.tick(Instant::now(), &self.ledger);
+        if self.ending != Ending::No {
+            return;
+        }
+        self.checks.begin_if_due(job, &self.ledger);
+        if self.checks.is_running() {
+            let interval = self.known.iter().map(|spec| spec.settings.sync.max_interval).max();
+            let standings = self.handle.standings().await;
+            self.checks.note_standings(standings.into_values(), interval.unwrap_or_default());
         }
     }
 
@@ -188,6 +221,7 @@ impl Daemon {
         }
         for collision in &found.collisions {
             if self.refused.insert(collision.second.path.clone()) {
+                self.control.refuse(collision);
                 events::refused(collision, printer)?;
             }
         }
@@ -210,6 +244,7 @@ impl Daemon {
                 if let Some(account) = self.ledger.account(id) {
                     self.events.tell(id, account, &notice, failure.as_ref(), printer, now)?;
                 }
+                self.control.heard(id, &notice, &self.ledger);
             }
         }
         Ok(())
@@ -228,11 +263,13 @@ impl Daemon {
     }
 
     /// Why it must not go on, although not everything is done; the gravest last.
-    fn out_of_time(&self, job: &WatchJob, now: Instant) -> Option<Vec<Failure>> {
+    async fn out_of_time(&self, job: &WatchJob, now: Instant) -> Option<Vec<Failure>> {
         match self.ending {
             Ending::By(deadline) if deadline <= now => {
-                let failure = self.ledger.unfinished().unwrap_or_else(|| {
+                let standings = tokio::time::timeout(TICK, self.handle.standings()).await.unwrap_or_default();
+                let failure = self.ledger.undone(&standings).unwrap_or_else(|| {
                     Failure::new(Kind::Unavailable, "the end took too long; everything is durable")
+                        .hint(again::show_config(job))
                 });
                 Some(vec![failure])
             }
@@ -243,9 +280,12 @@ impl Daemon {
 
     /// Everything is stopped: what the run as a whole amounts to.
     fn verdict(self, job: &WatchJob, printer: &Printer) -> Result<(), Failure> {
+        if let Some(outcome) = &job.outcome {
+            outcome.fill(&self.ledger);
+        }
         // Asked to end by signal, a daemon has reported its troubles before, but not what that left undone.
         if matches!(self.ending, Ending::By(_)) && !job.once {
-            return self.ledger.undone().map_or(Ok(()), Err);
+            return self.ledger.undone(&BTreeMap::new()).map_or(Ok(()), Err);
         }
         worst(self.ledger.failures(), printer)
     }

@@ -1,6 +1,6 @@
 //! What is said about an event: a line in the log, and under `--json` a line on standard output.
 
-use super::ledger::Account;
+use super::account::Account;
 use crate::config::Collision;
 use crate::exit::Failure;
 use crate::output::{Printer, format_timestamp};
@@ -10,14 +10,21 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Says what happens. Trouble with the store is said once, and then at most so often per database.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events {
+    /// Lines on standard output under `--json`.
+    lines: bool,
     store_trouble: BTreeMap<SourceId, (Instant, u32)>,
 }
 
 const STORE_TROUBLE_EVERY: Duration = Duration::from_secs(30);
 
 impl Events {
+    /// `lines`: under `--json` with lines on standard output, which are the answer.
+    pub(super) fn new(lines: bool) -> Events {
+        Events { lines, store_trouble: BTreeMap::new() }
+    }
+
     /// Says what a notice means. `failure`: what it means for the end, where it does.
     ///
     /// # Errors
@@ -32,7 +39,7 @@ impl Events {
         now: Instant,
     ) -> Result<(), Failure> {
         self.log(id, account, notice, failure, now);
-        if printer.is_json() {
+        if self.lines && printer.is_json() {
             printer.document(&document(account, notice, failure))?;
         }
         Ok(())
@@ -61,6 +68,7 @@ impl Events {
             Notice::Status(Status::Stopped) => {}
             Notice::Status(status) => tracing::info!(database, "{}", state(*status)),
             Notice::Durable { txid, .. } => tracing::debug!(database, %txid, "durable"),
+            Notice::Synced { txid, .. } => tracing::debug!(database, %txid, "synced on request"),
             Notice::EnteredWalMode => tracing::info!(database, "entered WAL mode"),
             Notice::Healed { reason, txid, pages, of } => {
                 tracing::info!(database, %txid, "{}: {pages} of {of} pages go up", why(*reason));
@@ -142,6 +150,7 @@ pub(super) fn document(account: &Account, notice: &Notice, failure: Option<&Fail
         Notice::Durable { txid, timestamp } => {
             json!({ "event": "durable", "txid": txid.to_string(), "timestamp": format_timestamp(*timestamp) })
         }
+        Notice::Synced { txid, .. } => json!({ "event": "synced", "txid": txid.to_string() }),
         Notice::EnteredWalMode => json!({ "event": "entered_wal_mode" }),
         Notice::Healed { reason, txid, pages, of } => json!({
             "event": "healed", "txid": txid.to_string(), "reason": why(*reason), "pages": pages, "of": of,
@@ -234,7 +243,7 @@ const CLOCK_HINT: &str = "look at the clock (`timedatectl`): until it is past th
 const REFUSED_HINT: &str = "give each `[[databases]]` entry a `prefix` or `name` of its own";
 
 /// The word for a state, as `status` shows it.
-fn state(status: Status) -> &'static str {
+pub(super) fn state(status: Status) -> &'static str {
     match status {
         Status::Starting => "starting",
         Status::Following => "following",

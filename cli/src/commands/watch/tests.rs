@@ -5,9 +5,10 @@ use super::databases::memory_share;
 use super::events::document;
 use super::ledger::Ledger;
 use crate::exit::{Failure, Kind};
-use engine::replicate::{Fenced, Notice, RestoredHere, SourceError, SourceId, Status};
+use engine::replicate::{Fenced, Notice, RestoredHere, SourceError, SourceId, Standing, Status};
 use engine::store::{Fatal, StoreError};
 use engine::types::{NodeId, Timestamp, Txid};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,10 @@ impl Run {
 
     fn note(&mut self, id: SourceId, notice: &Notice, after_s: u64) {
         self.ledger.note(id, notice, self.start + Duration::from_secs(after_s));
+    }
+
+    fn undone(&self) -> Option<Failure> {
+        self.ledger.undone(&BTreeMap::new())
     }
 
     fn fails(&mut self, id: SourceId, error: SourceError) {
@@ -208,7 +213,7 @@ fn an_end_in_trouble_says_that_something_is_undone() {
     let mut run = Run::new();
     run.note(A, &Notice::Status(Status::Degraded), 0);
     run.note(A, &Notice::Stopped { durable: Some(Txid::ONE), complete: false }, 1);
-    let failure = run.ledger.undone().unwrap();
+    let failure = run.undone().unwrap();
     assert_eq!(failure.kind(), Kind::Unavailable);
     assert!(failure.causes()[0].contains("after slot 0000000000000001"), "{failure}");
     run.note(B, &Notice::Status(Status::Following), 0);
@@ -221,11 +226,59 @@ fn an_end_that_came_too_late_says_what_is_open() {
     let mut run = Run::new();
     run.note(A, &Notice::Durable { txid: Txid::ONE, timestamp: Timestamp::from_millis(0) }, 0);
     run.note(B, &Notice::Status(Status::Stopped), 0);
-    let failure = run.ledger.unfinished().unwrap();
+    let failure = run.undone().unwrap();
     assert_eq!(failure.kind(), Kind::Unavailable);
     assert!(failure.causes()[0].contains("after slot 0000000000000001"), "{failure}");
     run.note(A, &Notice::Status(Status::Stopped), 1);
-    assert!(run.ledger.unfinished().is_none());
+    assert!(run.undone().is_none());
+}
+
+#[test]
+fn an_end_names_every_database_that_may_have_more_than_the_store() {
+    let mut run = Run::new();
+    run.note(A, &Notice::Durable { txid: Txid::ONE, timestamp: Timestamp::from_millis(0) }, 0);
+    run.note(A, &fenced(None), 0);
+    run.note(B, &Notice::Status(Status::Degraded), 0);
+    for id in [A, B] {
+        run.note(id, &Notice::Stopped { durable: None, complete: false }, 1);
+        run.note(id, &Notice::Status(Status::Stopped), 1);
+    }
+    let text = run.undone().unwrap().to_string();
+    for part in [
+        "prod/a: commits after slot 0000000000000001 are not known to be in the store",
+        "prod/a: another writer owns the place",
+        "prod/b: nothing of this run is known to be in the store",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_none_of_ours_leaves_nothing_undone() {
+    for error in
+        [SourceError::Missing, SourceError::NotADatabase("header".into()), SourceError::Held("pid 1".into())]
+    {
+        let mut run = Run::new();
+        run.note(B, &Notice::Status(Status::Stopped), 0);
+        run.fails(A, error.clone());
+        run.note(A, &Notice::Stopped { durable: None, complete: false }, 1);
+        run.note(A, &Notice::Status(Status::Stopped), 1);
+        assert_eq!(run.undone(), None, "{error}");
+    }
+    let mut run = Run::new();
+    run.note(B, &Notice::Status(Status::Stopped), 0);
+    run.fails(A, SourceError::Denied("mode 0000".into()));
+    run.note(A, &Notice::Stopped { durable: None, complete: false }, 1);
+    assert!(run.undone().is_some(), "commits of a file that may not be read are not known");
+}
+
+#[test]
+fn what_is_open_is_told_with_how_much_it_is() {
+    let mut run = Run::new();
+    run.note(B, &Notice::Status(Status::Stopped), 0);
+    let standing = Standing { unsent_pages: 12, wal_bytes: Some(50_000), ..Standing::default() };
+    let failure = run.ledger.undone(&BTreeMap::from([(A, standing)])).unwrap();
+    assert!(failure.causes()[0].ends_with("12 pages of them were read, the WAL holds 48.8 KiB"), "{failure}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::listing::Listing;
 use super::pace::Pace;
 use super::slots::Slot;
 use super::stop::Stop;
+use super::sync::Sync;
 use crate::db::PageSums;
 use crate::key::ObjectKey;
 use crate::mutants::{Mutant, mutated};
@@ -43,6 +44,7 @@ pub(in crate::replicate) struct Follow {
     pub(super) saving: Option<(RequestId, Vec<u32>)>,
     pub(super) pace: Pace,
     pub(super) stop: Option<Stop>,
+    pub(super) sync: Sync,
     /// Set when the source must be reopened as soon as no slot is outstanding.
     pub(super) leaving: Option<HealReason>,
     /// When the store was last known to agree with the head.
@@ -114,6 +116,7 @@ impl Follow {
             saving: None,
             pace: Pace::start(cx.now.mono, cx.config),
             stop: None,
+            sync: Sync::default(),
             leaving: None,
             seen,
             listing: Listing::start(cx),
@@ -207,6 +210,9 @@ impl Follow {
                 if job == Job::Restart {
                     self.pace.drove(cx.now.mono, false);
                 }
+                if matches!(job, Job::Look | Job::Restart) {
+                    self.sync.look_failed();
+                }
                 self.source_failed(cx, error);
                 None
             }
@@ -285,13 +291,14 @@ impl Follow {
         [slot, look, checkpoint, send, save, told, list, listing].into_iter().flatten().min()
     }
 
-    fn looked(&mut self, cx: &mut Context<'_>, looked: Looked) -> Option<FollowEnd> {
+    fn looked(&mut self, cx: &mut Context<'_>, mut looked: Looked) -> Option<FollowEnd> {
         self.pace.looked(cx.now.mono, &looked);
         if looked.snapshot.page_size != self.head.page_size {
             self.leave(cx, HealReason::PageSize);
             return None;
         }
-        match looked.tail {
+        let mut taken = true;
+        match looked.tail.take() {
             None => {
                 self.position = Position { wal: looked.snapshot.end, pages: looked.snapshot.pages };
             }
@@ -300,6 +307,7 @@ impl Follow {
             Some(tail) if is_pinned(&tail) && (self.unsent.is_some() || self.slot.is_some()) => {
                 assert!(!looked.handed_over, "what is not in memory stays under the anchor");
                 self.pace.spilled();
+                taken = false;
             }
             Some(tail) => {
                 assert!(tail.commit > 0, "a committed database has pages");
@@ -311,6 +319,7 @@ impl Follow {
                 }
             }
         }
+        self.sync_looked(&looked, taken);
         if let Some(Stop::Draining { looked, .. }) = &mut self.stop {
             *looked = true;
         }

@@ -1,7 +1,8 @@
 //! Following: every commit is read under the pin and goes up, slot by slot.
 //!
 //! `machine` owns the state and routes answers; `slots` decides what goes up when; `pace` decides when to look
-//! at the log and when to checkpoint, `drive` what to do when that is not enough; `stop` ends it in order.
+//! at the log and when to checkpoint, `drive` what to do when that is not enough; `sync` hurries it on
+//! request, `stop` ends it in order.
 
 mod drive;
 mod let_go;
@@ -10,6 +11,8 @@ mod machine;
 mod others;
 mod pace;
 mod slots;
+mod standing;
 mod stop;
+mod sync;
 
 pub(super) use machine::{Follow, FollowEnd, Fresh, Position};

@@ -269,6 +269,9 @@ impl Follow {
         if matches!(self.stop, Some(Stop::Draining { looked: false, .. } | Stop::HandingOver)) {
             return Some(self.pace.looked_at);
         }
+        if self.sync.wants_look() {
+            return Some(self.pace.looked_at);
+        }
         let gap = (self.pace.limits.max_interval / 4).clamp(LOOK_GAP_MIN, LOOK_GAP_MAX);
         let after = if self.restarts_next() {
             Duration::ZERO
@@ -350,6 +353,7 @@ impl Follow {
             }
             let restarts = self.restarts_next();
             self.pace.look_begins();
+            self.sync.look_begins();
             if restarts {
                 self.pace.driving_since = cx.now.mono;
             }

@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) head: Head,
     pub(super) facts: Facts,
     pub(super) memory_bytes: u64,
+    /// When its first commit was seen.
+    pub(super) since: Instant,
 }
 
 /// A store that takes what it is given leaves no more page bytes than this waiting: tails are cut there. Beside one that
@@ -46,7 +48,8 @@ impl Follow {
         let ending = self.stop.is_some_and(|stop| !matches!(stop, Stop::Draining { .. }));
         let unsent = self.unsent.as_ref().filter(|_| !ending)?;
         let config = &self.pace.limits;
-        let now_due = self.stop.is_some()
+        let hurries = self.stop.is_some() || self.sync.wants_slot(self.slot.is_some());
+        let now_due = hurries
             || unsent.is_pinned()
             || unsent.memory_bytes() >= SLOT_BYTES_DUE
             // What does not fit into memory stays under the pin: it must not wait for an interval.
@@ -54,9 +57,8 @@ impl Follow {
             || self.pace.has_more()
             || (config.max_changes > 0 && unsent.frames >= u64::from(config.max_changes));
         let due = if now_due { unsent.since } else { unsent.since.after(config.max_interval) };
-        // The guard on request cost gives way only to a stop.
-        let guard =
-            self.slot_started_at.filter(|_| self.stop.is_none() && !mutated(Mutant::MinIntervalIgnored));
+        // The guard on request cost gives way only to a request.
+        let guard = self.slot_started_at.filter(|_| !hurries && !mutated(Mutant::MinIntervalIgnored));
         Some(guard.map_or(due, |started| due.max(started.after(config.min_interval))))
     }
 
@@ -82,7 +84,7 @@ impl Follow {
         }
         let head = Head { commit: unsent.commit, ..Head::of_slot(&header) };
         let facts = Facts::from(&header);
-        let (end, memory_bytes) = (unsent.end, unsent.memory_bytes());
+        let (end, memory_bytes, since) = (unsent.end, unsent.memory_bytes(), unsent.since);
         let page_bytes = u64::from(unsent.page_count()) * u64::from(page_size.into_inner());
         let draft = Draft {
             key: cx.config.place.object_key(cx.config.layout, ObjectKey::slot(txid)),
@@ -96,7 +98,7 @@ impl Follow {
             cx.notice(Notice::Durable { txid, timestamp });
         }
         let upload = Upload::start(cx, draft, self.seen.clone());
-        self.slot = Some(Slot { upload, delta, end, head, facts, memory_bytes });
+        self.slot = Some(Slot { upload, delta, end, head, facts, memory_bytes, since });
         self.slot_started_at = Some(cx.now.mono);
     }
 
@@ -116,6 +118,7 @@ impl Follow {
                 self.seen = seen;
                 self.unsaved = true;
                 cx.notice(Notice::Durable { txid: self.head.txid, timestamp: self.head.timestamp });
+                self.sync.slot_done();
                 None
             }
             UploadEnd::Taken | UploadEnd::Late => Some(FollowEnd::Relist),

@@ -1,0 +1,30 @@
+//! How a database stands just now, for those who ask: what was read and what the store has. Decides nothing.
+
+use super::database::{Database, Phase};
+use crate::types::{Instant, Txid};
+use std::time::Duration;
+
+/// How a database stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest slot that the store is known to have.
+    pub durable: Option<Txid>,
+    /// The slot that what was read from the database will be in; the same where all of it is durable.
+    pub read: Option<Txid>,
+    /// For how long the oldest commit waits that was seen and is not durable; zero: there is none. `None`: not known,
+    /// because the database is not followed.
+    pub lag: Option<Duration>,
+    /// Pages that were read and are not durable.
+    pub unsent_pages: u32,
+    /// Bytes of the WAL that are in use; `None`: it is not followed.
+    pub wal_bytes: Option<u64>,
+}
+
+impl Database {
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        match &self.phase {
+            Phase::Follow(follow, _) => follow.standing(now),
+            _ => Standing { durable: self.durable, read: self.durable, ..Standing::default() },
+        }
+    }
+}
