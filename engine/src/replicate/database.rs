@@ -18,10 +18,10 @@ use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
 use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer};
-use super::follow::Follow;
+use super::follow::{Follow, LastSnapshot, Schedule};
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
-use super::notice::{HealReason, Notice, Status};
+use super::notice::{HealReason, Notice, SnapshotFailure, Status};
 use super::origin::Origin;
 use super::plan::Goal;
 use super::probe::Probe;
@@ -64,6 +64,12 @@ pub(super) struct Database {
     /// It was told that the clock is behind the newest slot.
     pub(super) clock_told: bool,
     pub(super) stop_requested: bool,
+    /// A full image was asked for while none could be made.
+    pub(super) snapshot_requested: bool,
+    /// The newest full image that the place was seen to have.
+    pub(super) newest_snapshot: Option<LastSnapshot>,
+    /// Since the first time that it was followed in this life; following has it meanwhile.
+    pub(super) schedule: Option<Schedule>,
 }
 
 #[derive(Debug)]
@@ -154,7 +160,24 @@ impl Database {
             doubts: Doubts::default(),
             clock_told: false,
             stop_requested: false,
+            snapshot_requested: false,
+            newest_snapshot: None,
+            schedule: None,
         }
+    }
+
+    /// Whether a full image is under way.
+    pub(super) fn makes_snapshot(&self) -> bool {
+        matches!(&self.phase, Phase::Follow(follow, _) if follow.makes_snapshot())
+    }
+
+    /// A full image is wanted now, or as soon as the database is followed.
+    pub(super) fn request_snapshot(&mut self, now: Now, out: &mut Outbox) {
+        match &mut self.phase {
+            Phase::Follow(follow, _) => follow.request_snapshot(),
+            _ => self.snapshot_requested = true,
+        }
+        self.advance(now, out);
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -266,7 +289,7 @@ impl Database {
             }
             Phase::Follow(follow, _) if follow.awaits(id) => {
                 let was_listing = follow.is_listing();
-                match follow.store(&mut cx, result) {
+                match follow.store(&mut cx, id, result) {
                     Some(end) => self.follow_ended(&mut cx, end),
                     None if was_listing && !follow.is_listing() => self.rewrite.on_occasion(&mut cx),
                     None => {}
@@ -287,7 +310,7 @@ impl Database {
     ) {
         match &mut self.phase {
             Phase::Catchup(catchup, _) if catchup.awaits(id) => catchup.part(now.mono, result),
-            Phase::Follow(follow, _) if follow.awaits(id) => follow.part(now.mono, result),
+            Phase::Follow(follow, _) if follow.awaits(id) => follow.part(now.mono, id, result),
             _ => {}
         }
         self.advance(now, out);
@@ -331,6 +354,15 @@ impl Database {
             | Phase::Waiting { .. }
             | Phase::Doubting(..)
             | Phase::Stopped => {}
+        }
+        self.refuse_snapshot_if_ending(&mut cx);
+    }
+
+    /// Whoever asked for a full image must not wait for a file to come back, or for a person.
+    pub(super) fn refuse_snapshot_if_ending(&mut self, cx: &mut Context<'_>) {
+        let ends = self.stop_requested || matches!(self.phase, Phase::Waiting { .. } | Phase::Ending(_));
+        if ends && std::mem::take(&mut self.snapshot_requested) {
+            cx.notice(Notice::SnapshotFailed { why: SnapshotFailure::NotFollowed });
         }
     }
 

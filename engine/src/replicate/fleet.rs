@@ -55,6 +55,9 @@ impl Fleet {
             Event::TimePassed => self.time_passed(),
             Event::Poked(id, hint) => self.with(id, |database, out| database.poked(now, out, hint)),
             Event::StopRequested(id) => self.with(id, |database, out| database.stop(now, out)),
+            Event::SnapshotRequested(id) => {
+                self.with(id, |database, out| database.request_snapshot(now, out));
+            }
             Event::Source(request, result) => {
                 let id = self.out.settle(request);
                 self.with(id, |database, out| database.source(now, out, request, result));
@@ -115,6 +118,9 @@ impl Fleet {
     fn with(&mut self, id: SourceId, act: impl FnOnce(&mut Database, &mut Outbox)) {
         let Some(database) = self.databases.get_mut(&id) else { return };
         act(database, &mut self.out);
+        if !database.makes_snapshot() {
+            self.out.snapshot_is_over(id);
+        }
         if database.is_stopped() {
             self.databases.remove(&id);
         }

@@ -12,6 +12,7 @@ mod manifest;
 mod pauses;
 mod random;
 mod restored;
+mod snapshot;
 mod source;
 mod stopping;
 mod store;

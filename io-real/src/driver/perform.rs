@@ -86,7 +86,7 @@ impl<S: Source> Performer<S> {
             }
             StoreRequest::Complete { staged } => self.complete(staged, database).await,
             StoreRequest::Discard { staged } => {
-                if let Some(mut upload) = self.uploads.take(staged) {
+                if let Some((_, mut upload)) = self.uploads.take(staged) {
                     requests.abort(&mut *upload).await?;
                 }
                 Ok(StoreAnswer::Discarded)
@@ -130,7 +130,7 @@ impl<S: Source> Performer<S> {
 
     /// An upload stays while the engine may ask for it again.
     async fn complete(&self, staged: RequestId, database: SourceId) -> StoreResult {
-        let Some(mut upload) = self.uploads.take(staged) else { return Err(StoreError::Missing) };
+        let Some((folder, mut upload)) = self.uploads.take(staged) else { return Err(StoreError::Missing) };
         match self.requests.complete(&mut *upload).await {
             Ok(done) => Ok(StoreAnswer::Put { etag: done.etag }),
             // All its parts must be sent again; or, refused, the key is taken for good, and where an earlier upload of
@@ -141,7 +141,7 @@ impl<S: Source> Performer<S> {
             }
             Err(error) => {
                 if !mutated(Mutant::UploadForgotten) {
-                    self.uploads.keep(staged, database, upload);
+                    self.uploads.keep(staged, database, &folder, upload);
                 }
                 Err(error)
             }

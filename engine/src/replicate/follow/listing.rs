@@ -35,6 +35,11 @@ impl Listing {
         Listing { listed_at: cx.now, interval, postponed_to: cx.now.mono, check: None }
     }
 
+    /// Whether one that was given up keeps another from being made.
+    pub(super) fn is_postponed(&self, now: Instant) -> bool {
+        now < self.postponed_to
+    }
+
     pub(super) fn is_in_trouble(&self) -> bool {
         self.check.as_ref().is_some_and(|check| check.is_in_trouble())
     }
@@ -44,7 +49,7 @@ impl Follow {
     /// When the place is listed next: between two slots, for its end must not move meanwhile.
     pub(super) fn list_at(&self) -> Option<Instant> {
         let quiet = self.slot.is_none() && self.listing.check.is_none();
-        let free = quiet && self.stop.is_none() && self.leaving.is_none();
+        let free = quiet && self.stop.is_none() && self.leaving.is_none() && !self.snapshot.is_pinning();
         let due = self.listing.listed_at.mono.after(self.listing.interval).max(self.listing.postponed_to);
         free.then_some(due)
     }
