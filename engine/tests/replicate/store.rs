@@ -190,7 +190,7 @@ impl FakeStore {
 
     /// The same of an earlier slot.
     pub(crate) fn restored_at(&self, place: &Place, txid: u64) -> Image {
-        let is_base = |k: &ObjectKey| k.level() == Level::SNAPSHOT && k.max().into_inner() <= txid;
+        let is_base = |k: &ObjectKey| k.level() == Level::SNAPSHOT && k.range().max().into_inner() <= txid;
         let base = self.keys(place).filter(is_base).max().expect("a snapshot");
         let slots = base.max().into_inner() + 1..=txid;
         let keys = std::iter::once(base).chain(slots.map(|n| ObjectKey::slot(Txid::new(n).unwrap())));

@@ -177,6 +177,7 @@ impl<S: Source> Driver<S> {
                 }
                 self.handle(Event::Added(id, config));
             }
+            Message::Snapshot(id) => self.handle(Event::SnapshotRequested(id)),
             Message::Stop(id) => self.handle(Event::StopRequested(id)),
             Message::Finish => {
                 self.finishing = true;

@@ -9,6 +9,8 @@ use engine::store::StoreError;
 pub(super) enum Message<S> {
     /// Follow a database; the text is its key in the local state.
     Add(SourceId, Box<DatabaseConfig>, S, String),
+    /// A full image is wanted now.
+    Snapshot(SourceId),
     /// Sync what is pending, then stop following it.
     Stop(SourceId),
     /// The same for all, then end the loop.

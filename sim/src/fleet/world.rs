@@ -32,6 +32,7 @@ mod hosts;
 mod jobs;
 mod meddlers;
 mod operators;
+mod snapshots;
 
 pub(crate) use meddlers::Undo;
 
@@ -73,6 +74,8 @@ struct World<'a> {
     /// Writer ids.
     engine: Random,
     pages: Random,
+    /// Full images that are asked for.
+    images: Random,
 }
 
 /// A machine: a clock, and a daemon now and then.
@@ -159,6 +162,7 @@ impl<'a> World<'a> {
             delays: draw(5),
             engine: draw(6),
             pages: draw(7),
+            images: draw(8),
         };
         for _ in 0..settings.databases {
             world.new_place();
@@ -174,6 +178,7 @@ impl<'a> World<'a> {
         for step in steps {
             self.trace.record("deed", &format!("{:?}", step.deed), &[], &[]);
             self.perform(step.deed)?;
+            self.ask_for_image()?;
             self.pass(Duration::from_micros(step.then_us))?;
         }
         self.converge()?;

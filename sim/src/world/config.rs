@@ -39,6 +39,7 @@ pub(crate) fn database_config(settings: &Settings, of: Identity, take_over: Take
         list_interval: Duration::from_secs(if settings.operator.loses_objects { 60 } else { 24 * 3600 }),
         lock_byte: lock_byte(settings),
         part_bytes: settings.part_bytes,
+        snapshots: settings.snapshots,
     }
 }
 

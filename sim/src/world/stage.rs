@@ -27,6 +27,11 @@ pub(crate) struct Stage<S> {
     given_up: Option<Result<StoreAnswer, StoreError>>,
 }
 
+/// Objects of one level of a database share it.
+fn folder(key: &str) -> Option<&str> {
+    key.rsplit_once('/').map(|(folder, _)| folder)
+}
+
 /// What one step of encoding gave.
 pub(crate) type Encoded = Result<Progress, SourceError>;
 
@@ -43,13 +48,17 @@ impl<S> Stage<S> {
         part_bytes: usize,
         uploads: &mut Uploads,
     ) -> (Stage<S>, Next) {
+        let forgotten: Vec<RequestId> =
+            uploads.iter().filter(|(_, (_, other))| folder(other) == folder(&key)).map(|(id, _)| *id).collect();
+        let forgotten =
+            forgotten.iter().filter_map(|id| uploads.remove(id)).map(|(upload, _)| upload).collect();
         let mut stage = Stage {
             id,
             key,
             attributes,
             stager,
             part_bytes,
-            forgotten: std::mem::take(uploads).into_values().collect(),
+            forgotten,
             upload: None,
             parts: 0,
             attempts: 0,
@@ -110,7 +119,8 @@ impl<S> Stage<S> {
             Ok(Response::Done) => match self.staged.take() {
                 None => Next::Encode,
                 Some(staged) => {
-                    uploads.insert(self.id, self.upload.expect("parts follow the start"));
+                    let upload = self.upload.expect("parts follow the start");
+                    uploads.insert(self.id, (upload, self.key.clone()));
                     let Staged { sha256, size_bytes } = staged;
                     Next::Answer(Ok(StoreAnswer::Staged { sha256, size_bytes }))
                 }

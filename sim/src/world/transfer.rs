@@ -36,8 +36,8 @@ pub(crate) enum Next {
     Answer(Result<StoreAnswer, StoreError>),
 }
 
-/// Uploads that are staged: which request staged which.
-pub(crate) type Uploads = std::collections::BTreeMap<RequestId, UploadId>;
+/// Uploads that are staged: which request staged which, and for an object under which key.
+pub(crate) type Uploads = std::collections::BTreeMap<RequestId, (UploadId, String)>;
 
 impl<S> Transfer<S> {
     /// What an answer tells the engine before its request is answered.
@@ -60,14 +60,14 @@ impl<S> Transfer<S> {
                 (Kind::Single, Next::Send(Request::Put { key, body, attributes, condition }))
             }
             StoreRequest::Complete { staged } => match uploads.get(&staged) {
-                Some(upload) => {
+                Some((upload, _)) => {
                     let request = Request::CompleteUpload { upload: *upload, condition: Condition::IfAbsent };
                     (Kind::Complete { staged }, Next::Send(request))
                 }
                 None => (Kind::Single, Next::Answer(Err(StoreError::Missing))),
             },
             StoreRequest::Discard { staged } => match uploads.remove(&staged) {
-                Some(upload) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
+                Some((upload, _)) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
                 None => (Kind::Single, Next::Answer(Ok(StoreAnswer::Discarded))),
             },
             StoreRequest::Get { key, range } => (Kind::Single, Next::Send(Request::Get { key, range })),

@@ -1,10 +1,10 @@
 //! From the settings of a database to what the engine and the session must be told.
 
 use super::{WatchJob, host};
-use crate::config::{DatabaseSpec, Origin, StoreUrl, TakeOver, WalMode};
+use crate::config::{DatabaseSpec, OnStartup, Origin, SnapshotSettings, StoreUrl, TakeOver, WalMode};
 use crate::exit::{Failure, Kind};
 use engine::key::{Layout, ModifiedIs, Place};
-use engine::replicate::DatabaseConfig;
+use engine::replicate::{DatabaseConfig, SnapshotSchedule};
 use engine::types::LockByte;
 use io_real::files::RealFiles;
 use io_real::sqlite::{Session, SessionConfig};
@@ -52,7 +52,17 @@ pub(super) fn config(
         list_interval: LIST_INTERVAL,
         lock_byte: LockByte::SQLITE,
         part_bytes: job.store.part_size_bytes,
+        snapshots: snapshots(&spec.settings.snapshots),
     })
+}
+
+fn snapshots(settings: &SnapshotSettings) -> SnapshotSchedule {
+    let on_startup = match settings.on_startup {
+        OnStartup::Auto => engine::replicate::OnStartup::Auto,
+        OnStartup::Always => engine::replicate::OnStartup::Always,
+        OnStartup::Never => engine::replicate::OnStartup::Never,
+    };
+    SnapshotSchedule { interval: settings.interval, on_idle: settings.on_idle, on_startup }
 }
 
 /// The session of a database. Opens nothing yet.

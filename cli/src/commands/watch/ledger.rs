@@ -83,6 +83,11 @@ impl Ledger {
             }
             Notice::Healed { .. } | Notice::EnteredWalMode => account.trouble = None,
             Notice::BudgetSpent { .. } | Notice::LogLetGo { .. } | Notice::ClockBehind { .. } => {}
+            // What is in the store stays as good as it was, and slots go on.
+            Notice::Snapshot { .. }
+            | Notice::SnapshotRefused { .. }
+            | Notice::SnapshotFailed { .. }
+            | Notice::SnapshotDue { .. } => {}
             Notice::Store { error, key, .. } => {
                 account.failed(now, What::Store(error.clone(), key.clone()));
             }
@@ -268,6 +273,7 @@ impl Account {
             | SourceError::Replaced(_)
             | SourceError::BadFrame { .. }
             | SourceError::Unstable(_)
+            | SourceError::Rotten { .. }
             | SourceError::Io(_) => {
                 (Kind::Unavailable, "the database cannot be read", format!("ls -l {path}"))
             }

@@ -111,22 +111,25 @@ impl Follow {
         self.snapshot.phase = Phase::Idle;
         match frames {
             None => self.put_pin_off(cx),
-            Some(frames) if self.unsent.is_some() && self.slot.is_none() => {
-                let delta = self.unsent.as_ref().map(|unsent| unsent.delta());
-                self.start_slot(cx);
-                let head = self.slot.as_ref().expect("it was started").head;
-                if mutated(Mutant::SnapshotBeforeConfirmed) {
-                    let mut sums = self.sums.clone();
-                    delta.expect("something was unsent").apply(&mut sums);
-                    self.stage_image(cx, head, sums, frames);
-                } else {
-                    self.snapshot.phase = Phase::Waiting { txid: head.txid, frames };
-                }
-            }
+            Some(frames) if self.unsent.is_some() || self.slot.is_some() => self.send_up_to_pin(cx, frames),
             Some(_) if self.is_last_snapshot() => self.snapshot_unchanged(cx),
             Some(frames) => self.stage_image(cx, self.head, self.sums.clone(), frames),
         }
         None
+    }
+
+    /// What is unsent ends at the pin: it is a slot, and the image is that of this slot when it is confirmed.
+    fn send_up_to_pin(&mut self, cx: &mut Context<'_>, frames: Frames) {
+        if self.slot.is_none() {
+            self.start_slot(cx);
+        }
+        let slot = self.slot.as_ref().expect("it was started");
+        if mutated(Mutant::SnapshotBeforeConfirmed) {
+            let (head, mut sums) = (slot.head, self.sums.clone());
+            slot.delta.apply(&mut sums);
+            return self.stage_image(cx, head, sums, frames);
+        }
+        self.snapshot.phase = Phase::Waiting { txid: slot.head.txid, frames };
     }
 
     /// It cannot be pinned just now.

@@ -94,6 +94,7 @@ pub(super) fn config() -> Box<DatabaseConfig> {
         list_interval: Duration::from_secs(24 * 3600),
         lock_byte: LockByte::SQLITE,
         part_bytes: 8 << 20,
+        snapshots: Default::default(),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::fleet::place::WriterLife;
 use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
-use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, StoreRequest};
+use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, SnapshotSchedule, StoreRequest};
 use engine::store::{Condition, StoreError};
 use engine::types::NodeId;
 
@@ -76,6 +76,8 @@ impl World<'_> {
             list_interval: DAY,
             lock_byte: LockByte::SQLITE,
             part_bytes: settings.part_bytes,
+            // They are asked for: what a start or a day costs is counted.
+            snapshots: SnapshotSchedule::default(),
         }
     }
 
