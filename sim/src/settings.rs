@@ -4,9 +4,9 @@ mod operator;
 
 pub use operator::OperatorSwarm;
 
+use engine::replicate::{OnStartup, SnapshotSchedule};
 use io_sim::faults::Faults;
 use io_sim::random::{Random, Stream};
-use engine::replicate::{OnStartup, SnapshotSchedule};
 use std::time::Duration;
 
 /// Everything about a run that is not an operation.

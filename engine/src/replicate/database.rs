@@ -12,7 +12,7 @@ use super::attach::{Attach, Compared};
 use super::backoff::Backoff;
 use super::catchup::Catchup;
 use super::claim::Claim;
-use super::command::{RequestId, SourceId};
+use super::command::{RequestId, SourceId, StoreRequest};
 use super::config::DatabaseConfig;
 use super::context::{Context, Outbox};
 use super::doubt::Doubts;
@@ -33,6 +33,7 @@ use crate::key::PlaceListing;
 use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
 use crate::types::{Instant, Now, Txid};
+use std::collections::BTreeSet;
 
 /// One followed database.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub(super) struct Database {
     /// It was told that the clock is behind the newest slot.
     pub(super) clock_told: bool,
     pub(super) stop_requested: bool,
+    /// Full images that nobody wants any more, and that may still be staged.
+    pub(super) staged_in_vain: BTreeSet<RequestId>,
     /// A full image was asked for while none could be made.
     pub(super) snapshot_requested: bool,
     /// The newest full image that the place was seen to have.
@@ -160,6 +163,7 @@ impl Database {
             doubts: Doubts::default(),
             clock_told: false,
             stop_requested: false,
+            staged_in_vain: BTreeSet::new(),
             snapshot_requested: false,
             newest_snapshot: None,
             schedule: None,
@@ -264,6 +268,11 @@ impl Database {
         match &mut self.phase {
             // Of no phase: following may have ended, or begun anew, since it was sent.
             _ if self.rewrite.awaits(id) => self.rewrite.answered(&mut cx, result),
+            _ if self.staged_in_vain.remove(&id) => {
+                if let Ok(StoreAnswer::Staged { .. }) = result {
+                    cx.store(StoreRequest::Discard { staged: id });
+                }
+            }
             Phase::Start(start) if start.awaits(id) => {
                 if let Some(end) = start.store(&mut cx, result) {
                     self.started(&mut cx, end);

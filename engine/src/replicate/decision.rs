@@ -300,7 +300,7 @@ impl Database {
         let newest = self.newest_snapshot.filter(|newest| newest.txid >= made.txid).unwrap_or(made);
         match self.schedule.take() {
             Some(schedule) => schedule.following(cx.now, newest),
-            None => Schedule::starting(cx.now, cx.config.snapshots, newest),
+            None => Schedule::starting(cx.now, cx.config.snapshots, newest, !newest.is_of(head)),
         }
     }
 
@@ -315,7 +315,8 @@ impl Database {
     pub(super) fn follow_ended(&mut self, cx: &mut Context<'_>, end: FollowEnd) {
         let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
         let Phase::Follow(mut follow, mut place) = phase else { unreachable!("following ended") };
-        let schedule = follow.end_snapshot(cx);
+        let (schedule, staging) = follow.end_snapshot(cx);
+        self.staged_in_vain.extend(staging);
         self.snapshot_requested = schedule.is_requested();
         self.refuse_snapshot_if_ending(cx);
         self.newest_snapshot = Some(schedule.last());

@@ -25,8 +25,8 @@ pub enum Event {
     /// Sync what is pending, then stop following this database.
     StopRequested(SourceId),
     /// A full image is wanted now. Answered by a notice: [`Snapshot`](super::Notice::Snapshot),
-    /// [`SnapshotRefused`](super::Notice::SnapshotRefused) or [`SnapshotFailed`](super::Notice::SnapshotFailed); several
-    /// requests before it are one.
+    /// [`SnapshotRefused`](super::Notice::SnapshotRefused) or [`SnapshotFailed`](super::Notice::SnapshotFailed); one
+    /// answer for all that came before the image was begun.
     SnapshotRequested(SourceId),
     /// Answer to [`Command::Source`](super::Command::Source).
     Source(RequestId, Result<SourceAnswer, SourceError>),

@@ -10,8 +10,8 @@ use crate::input::Input;
 use engine::key::{Layout, ModifiedIs, Place};
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Output, RequestId, SnapshotSchedule, SourceError,
-    SourceId, SourceJob, StateError, StateJob, Status, StoreRequest,
+    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Output, RequestId, SnapshotSchedule,
+    SourceError, SourceId, SourceJob, StateError, StateJob, Status, StoreRequest,
 };
 use engine::types::{Instant, LockByte, NodeId, Now, Timestamp};
 use std::collections::BTreeMap;

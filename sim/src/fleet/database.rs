@@ -83,8 +83,17 @@ impl Database {
     ) -> Database {
         let versions = machine << 40;
         let files = None;
-        let mut database =
-            Database { place, full, files, pin: None, image_pin: None, page_size, versions, files_made: 0, tells_births };
+        let mut database = Database {
+            place,
+            full,
+            files,
+            pin: None,
+            image_pin: None,
+            page_size,
+            versions,
+            files_made: 0,
+            tells_births,
+        };
         let first = (0..pages).map(|_| database.next_version()).collect();
         database.place_file(first);
         database
@@ -94,8 +103,14 @@ impl Database {
     pub fn copy(&self, machine: u64) -> Option<Database> {
         let image = self.image()?.pages().to_vec();
         let versions = machine << 40 | self.versions & 0xff_ffff_ffff;
-        let mut copy =
-            Database { versions, files: None, pin: None, image_pin: None, files_made: machine << 32, ..self.clone() };
+        let mut copy = Database {
+            versions,
+            files: None,
+            pin: None,
+            image_pin: None,
+            files_made: machine << 32,
+            ..self.clone()
+        };
         copy.place_file(image);
         Some(copy)
     }
@@ -120,8 +135,15 @@ impl Database {
         self.files_made += 1;
         let id = FileId { inode: self.files_made, born_ns: self.tells_births.then_some(1) };
         let image = Image::new(file.clone());
-        self.files =
-            Some(Files { id, log: Log::new(self.page_size), backfilled: 0, attempted: 0, file, rotten: None, image });
+        self.files = Some(Files {
+            id,
+            log: Log::new(self.page_size),
+            backfilled: 0,
+            attempted: 0,
+            file,
+            rotten: None,
+            image,
+        });
     }
 
     /// A new database under the same name.

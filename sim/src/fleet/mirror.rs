@@ -258,7 +258,9 @@ impl Mirror {
         let found = pages.fold(Checksum::new(0), |xor, (pgno, page)| xor ^ page_checksum(*pgno, page));
         let known = self.afters.get(&txid).copied();
         if known.is_none() || after != known || Some(found) != known {
-            let message = format!("the image of {txid} leads to {found}, its header says {after:?}, the slot {known:?}");
+            let message = format!(
+                "the image of {txid} leads to {found}, its header says {after:?}, the slot {known:?}"
+            );
             return Err(Violation::new(7, message));
         }
         Ok(())

@@ -10,8 +10,9 @@ use engine::db::{PageSums, page_checksum};
 use engine::ltx::{Encoder, Header, WalSpan};
 use engine::mutants::{Mutant, mutated};
 use engine::replicate::{
-    CheckpointMode, Checkpointed, FileId, HandOver, ImagePinned, Looked, Measured, Opened, PageSet, PinnedPages,
-    ROTTEN_PAGES_MAX, Sealed, Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+    CheckpointMode, Checkpointed, FileId, HandOver, ImagePinned, Looked, Measured, Opened, PageSet,
+    PinnedPages, ROTTEN_PAGES_MAX, Sealed, Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed,
+    Tail, TailPage, TailPlace,
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, LockByte, Pgno, Salts, WalPosition};
@@ -211,7 +212,9 @@ impl Source {
                 for number in 1..=pages.sums.page_count() {
                     let pgno = page::number(number);
                     let page = read_at_pin(database, pages.frames.get(&pgno), pgno);
-                    if pages.sums.get(pgno) != Some(page_checksum(pgno, &page)) && !mutated(Mutant::RotNotNoticed) {
+                    if pages.sums.get(pgno) != Some(page_checksum(pgno, &page))
+                        && !mutated(Mutant::RotNotNoticed)
+                    {
                         count += 1;
                         rotten.push(pgno);
                         continue;

@@ -231,9 +231,9 @@ impl Watch {
     /// The key of an object that a request is about.
     fn subject<'a>(&'a self, request: &'a StoreRequest) -> Option<&'a str> {
         match request {
-            StoreRequest::Put { key, .. } | StoreRequest::Stage { key, .. } | StoreRequest::Get { key, .. } => {
-                Some(key)
-            }
+            StoreRequest::Put { key, .. }
+            | StoreRequest::Stage { key, .. }
+            | StoreRequest::Get { key, .. } => Some(key),
             StoreRequest::Complete { staged } | StoreRequest::Discard { staged } => {
                 self.staged.get(staged).map(String::as_str)
             }

@@ -298,7 +298,10 @@ impl Daemon {
         let drives = matches!(job, SourceJob::Look { hand_over: HandOver::Restart, .. });
         let reads = matches!(
             job,
-            SourceJob::Look { .. } | SourceJob::PinImage { .. } | SourceJob::Survey { .. } | SourceJob::Seal { .. }
+            SourceJob::Look { .. }
+                | SourceJob::PinImage { .. }
+                | SourceJob::Survey { .. }
+                | SourceJob::Seal { .. }
         );
         let ours = reads && !drives;
         let (disk, pid) = (self.process.disk().clone(), self.process.pid());
@@ -464,7 +467,8 @@ pub(crate) fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String 
         Ok(SourceAnswer::Opened(opened)) => format!("{opened:?}"),
         Ok(SourceAnswer::Measured(log)) => format!("{} of {} bytes", log.committed_bytes, log.wal_bytes),
         Ok(SourceAnswer::ImagePinned(pinned)) => {
-            let (end, frames) = (pinned.looked.snapshot.end, pinned.frames.as_ref().map(|frames| frames.len()));
+            let (end, frames) =
+                (pinned.looked.snapshot.end, pinned.frames.as_ref().map(|frames| frames.len()));
             format!("at {} {}, pages in the log {frames:?}", end.salts, end.frames)
         }
         Ok(SourceAnswer::Sealed(_) | SourceAnswer::ImageUnpinned | SourceAnswer::Closed) => "done".to_owned(),

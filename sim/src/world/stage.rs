@@ -48,8 +48,11 @@ impl<S> Stage<S> {
         part_bytes: usize,
         uploads: &mut Uploads,
     ) -> (Stage<S>, Next) {
-        let forgotten: Vec<RequestId> =
-            uploads.iter().filter(|(_, (_, other))| folder(other) == folder(&key)).map(|(id, _)| *id).collect();
+        let forgotten: Vec<RequestId> = uploads
+            .iter()
+            .filter(|(_, (_, other))| folder(other) == folder(&key))
+            .map(|(id, _)| *id)
+            .collect();
         let forgotten =
             forgotten.iter().filter_map(|id| uploads.remove(id)).map(|(upload, _)| upload).collect();
         let mut stage = Stage {

@@ -2,6 +2,7 @@
 
 use crate::key::PlaceListing;
 use crate::replicate::config::{OnStartup, SnapshotSchedule};
+use crate::replicate::head::Head;
 use crate::replicate::sighting::elapsed;
 use crate::types::{Instant, Level, Now, Timestamp, Txid};
 use std::time::Duration;
@@ -19,6 +20,11 @@ impl LastSnapshot {
     pub(in crate::replicate) fn of(listing: &PlaceListing) -> Option<LastSnapshot> {
         let newest = listing.level(Level::SNAPSHOT).iter().max_by_key(|object| object.key.max())?;
         Some(LastSnapshot { txid: newest.key.max(), at: newest.modified })
+    }
+
+    /// Whether it holds what this head does.
+    pub(in crate::replicate) fn is_of(&self, head: &Head) -> bool {
+        self.txid >= head.txid || head.changes_nothing && self.txid + 1 == head.txid
     }
 }
 
@@ -58,9 +64,14 @@ const PAUSE_MAX: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Schedule {
-    /// When the process follows the database for the first time.
-    pub(in crate::replicate) fn starting(now: Now, rule: SnapshotSchedule, last: LastSnapshot) -> Schedule {
-        let (none, at_startup) = (Duration::ZERO, rule.on_startup == OnStartup::Always);
+    /// When the process follows the database for the first time; `changed`: `last` is not that of the head.
+    pub(in crate::replicate) fn starting(
+        now: Now,
+        rule: SnapshotSchedule,
+        last: LastSnapshot,
+        changed: bool,
+    ) -> Schedule {
+        let (none, at_startup) = (Duration::ZERO, changed && rule.on_startup == OnStartup::Always);
         let mut schedule = Schedule {
             rule,
             last,

@@ -158,13 +158,21 @@ impl Follow {
         !matches!(self.snapshot.phase, Phase::Idle)
     }
 
-    /// Following ends: what is under way is given up.
-    pub(in crate::replicate) fn end_snapshot(&mut self, cx: &mut Context<'_>) -> Schedule {
+    /// Following ends: what is under way is given up. The schedule for the next time, and what is to be discarded when it
+    /// is staged.
+    pub(in crate::replicate) fn end_snapshot(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> (Schedule, Option<RequestId>) {
         // The connections are closed with the source, or have been.
         self.snapshot.is_pinned = false;
         self.snapshot.give_up(cx);
         self.snapshot.schedule.put_off();
-        self.snapshot.schedule.clone()
+        let staging = match &self.snapshot.phase {
+            Phase::GivenUp(encoding) => Some(*encoding),
+            _ => None,
+        };
+        (self.snapshot.schedule.clone(), staging)
     }
 
     /// When one is to be begun; `None`: not as things are.
@@ -191,7 +199,6 @@ impl Follow {
 
     /// Whether the newest full image is that of the head.
     pub(super) fn is_last_snapshot(&self) -> bool {
-        let last = self.snapshot.schedule.last().txid;
-        last >= self.head.txid || self.head.changes_nothing && last + 1 == self.head.txid
+        self.snapshot.schedule.last().is_of(&self.head)
     }
 }

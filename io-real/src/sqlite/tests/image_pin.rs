@@ -79,8 +79,10 @@ fn pinned_image_stays_while_commits_checkpoints_and_hand_overs_go_on() {
     assert!(pinned.looked.tail.is_some() && !pinned.looked.handed_over);
     let read = read(&mut world, &pinned, sums(&expected), |world, step| {
         // None of these waits: who is in the way finds it out at once.
-        app.execute_batch("UPDATE t SET b = randomblob(9000) WHERE a % 7 = 0; DELETE FROM t WHERE a % 50 = 3")
-            .unwrap();
+        app.execute_batch(
+            "UPDATE t SET b = randomblob(9000) WHERE a % 7 = 0; DELETE FROM t WHERE a % 50 = 3",
+        )
+        .unwrap();
         app.execute_batch("PRAGMA wal_checkpoint(passive)").unwrap();
         let looked = world.look();
         assert!(looked.handed_over && !looked.image_in_the_way);

@@ -5,7 +5,9 @@ use crate::fleet::place::WriterLife;
 use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
-use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, SnapshotSchedule, StoreRequest};
+use engine::replicate::{
+    Command, DatabaseConfig, Output, RequestId, SnapshotSchedule, SourceId, StoreAnswer, StoreRequest,
+};
 use engine::store::{Condition, StoreError};
 use engine::types::NodeId;
 

@@ -10,7 +10,8 @@ impl World<'_> {
         if !self.images.ppm(self.settings.image_ppm) {
             return Ok(());
         }
-        let (place, machine) = (self.images.below_usize(self.places.len()), self.images.below_usize(MACHINES));
+        let (place, machine) =
+            (self.images.below_usize(self.places.len()), self.images.below_usize(MACHINES));
         let rots = self.images.ppm(ROTS_PPM);
         let copy = &mut self.places[place].copies[machine];
         let (Some(seat), true) = (copy.seat, self.machines[machine].life.is_some()) else { return Ok(()) };
