@@ -72,7 +72,13 @@ struct FakeSource {
 
 impl FakeSource {
     fn new() -> FakeSource {
-        FakeSource { object: Vec::new(), step_bytes: 10, broken_step: None, panics: false, resets: Arc::default() }
+        FakeSource {
+            object: Vec::new(),
+            step_bytes: 10,
+            broken_step: None,
+            panics: false,
+            resets: Arc::default(),
+        }
     }
 }
 

@@ -234,7 +234,7 @@ impl World<'_> {
                 return Err(Violation::new(29, message));
             };
             let asked = self.seat(0, seat).asked;
-            if asked.digests > 0 || asked.puts + asked.stages > 1 {
+            if asked.digests > 0 || asked.puts + asked.images + asked.stages > 1 {
                 let message = format!("after a restore and a commit place {place} asked for {asked:?}");
                 return Err(Violation::new(32, message));
             }

@@ -60,7 +60,7 @@ impl World<'_> {
                 self.image_is_there(machine, place, txid, size_bytes.is_some())?;
             }
             Notice::SnapshotRefused { pages, .. } => self.image_was_refused(machine, place, &pages)?,
-            Notice::SnapshotFailed { .. } => drop(self.mend(machine, place)),
+            Notice::SnapshotFailed { .. } => drop(self.medium_recovers(machine, place)),
             Notice::Stopped { complete, .. } => self.stopped(machine, number, complete)?,
             _ => {}
         }

@@ -25,7 +25,7 @@ impl World<'_> {
 
     /// A full image is said to be in the store, with its slot: it holds what the slot does.
     pub(super) fn image_is_there(&mut self, machine: usize, place: usize, txid: Txid, sent: bool) -> Checked {
-        self.mend(machine, place);
+        self.medium_recovers(machine, place);
         let model = &self.places[place];
         if !sent || model.harm.any {
             return Ok(());
@@ -36,7 +36,7 @@ impl World<'_> {
 
     /// One was refused: a page is rotten then.
     pub(super) fn image_was_refused(&mut self, machine: usize, place: usize, pages: &[Pgno]) -> Checked {
-        let rotten = self.mend(machine, place);
+        let rotten = self.medium_recovers(machine, place);
         let named: Vec<u32> = pages.iter().map(|pgno| pgno.into_inner()).collect();
         if rotten.is_none_or(|rotten| named != [rotten]) {
             return Err(Violation::new(21, format!("pages {named:?} are said to be rotten, not {rotten:?}")));
@@ -46,7 +46,7 @@ impl World<'_> {
     }
 
     /// The medium gives the page again; which one it was.
-    pub(super) fn mend(&mut self, machine: usize, place: usize) -> Option<u32> {
+    pub(super) fn medium_recovers(&mut self, machine: usize, place: usize) -> Option<u32> {
         let database = self.places[place].copies[machine].database.as_mut()?;
         database.files.as_mut()?.mend()
     }
