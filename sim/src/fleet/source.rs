@@ -217,9 +217,10 @@ impl Source {
                     {
                         count += 1;
                         rotten.push(pgno);
-                        continue;
+                    } else if count == 0 {
+                        // The rest is read to name what else is lost.
+                        encoder.push(pgno, &page, &mut out);
                     }
-                    encoder.push(pgno, &page, &mut out);
                 }
                 if count > 0 {
                     rotten.truncate(ROTTEN_PAGES_MAX);
