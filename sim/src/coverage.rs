@@ -81,6 +81,10 @@ pub enum Reached {
     IdleHour,
     /// The writers were kept out for a moment, so that the log begins anew.
     LogDriven,
+    /// A full image went up beside the slots.
+    SnapshotTaken,
+    /// A page of the database file was found rotten.
+    RotInDatabase,
     /// A look waited for a checkpoint of the application.
     CopyAwaited,
     /// It ended, and the log could begin anew with the next commit.

@@ -4,6 +4,7 @@ mod operator;
 
 pub use operator::OperatorSwarm;
 
+use engine::replicate::{OnStartup, SnapshotSchedule};
 use io_sim::faults::Faults;
 use io_sim::random::{Random, Stream};
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub part_bytes: u64,
     /// The daemon's.
     pub checkpoint_pages: u32,
+    /// The daemon's: when full images are written.
+    pub snapshots: SnapshotSchedule,
     /// Keys of one page of a listing.
     pub list_keys_max: usize,
     /// Pages of the lock byte at 64 KiB.
@@ -66,6 +69,7 @@ impl Settings {
             memory_bytes: *draw.pick(&[20_000, 200_000, 64 << 20]),
             part_bytes: *draw.pick(&[20_000, 8 << 20]),
             checkpoint_pages: *draw.pick(&[8, 100, 1000]),
+            snapshots: snapshots(Random::indexed(seed, Stream::Swarm, 6)),
             list_keys_max: *draw.pick(&[2, 1000]),
             lock_page_moved: draw.ppm(300_000),
             operations: 30 + draw.below_usize(70),
@@ -83,6 +87,10 @@ impl Settings {
             faults.network.stale_ppm = 0;
         }
         settings.operator = OperatorSwarm::of_seed(seed, settings.second_machine);
+        if settings.operator.idle_hour {
+            // What that hour may cost is counted.
+            settings.snapshots = SnapshotSchedule::default();
+        }
         if settings.operator.leaves_wal {
             // Without a log a sync that fails leaves a journal, and who comes next decides what was committed.
             faults.application_disk.fsync_eio_ppm = 0;
@@ -99,5 +107,15 @@ impl Settings {
     /// One line for the head of a report.
     pub fn line(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+/// Draws when full images are written: a run takes seconds to minutes.
+fn snapshots(mut draw: Random) -> SnapshotSchedule {
+    let second = Duration::from_secs(1);
+    SnapshotSchedule {
+        interval: *draw.pick(&[None, Some(second / 2), Some(5 * second), Some(60 * second)]),
+        on_idle: *draw.pick(&[None, None, Some(second / 5), Some(2 * second)]),
+        on_startup: *draw.pick(&[OnStartup::Auto, OnStartup::Auto, OnStartup::Always, OnStartup::Never]),
     }
 }

@@ -9,6 +9,7 @@ mod durability;
 mod figure;
 mod footprint;
 mod restore;
+mod snapshot;
 mod stall;
 mod throughput;
 mod writer;
@@ -16,11 +17,12 @@ mod writer;
 fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let all: [(&str, fn()); 5] = [
+    let all: [(&str, fn()); 6] = [
         ("durability", durability::measure),
         ("throughput", throughput::measure),
         ("stall", stall::measure),
         ("restore", restore::measure),
+        ("snapshot", snapshot::measure),
         ("footprint", footprint::measure),
     ];
     for (name, measure) in all {

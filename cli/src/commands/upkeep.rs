@@ -14,7 +14,7 @@ use crate::config::{
 use crate::exit::{Failure, Kind};
 use crate::output::Printer;
 use engine::key::{Layout, ModifiedIs};
-use engine::replicate::{DatabaseConfig, Notice, TakeOver, Task, UpkeepConfig};
+use engine::replicate::{DatabaseConfig, Notice, SnapshotSchedule, TakeOver, Task, UpkeepConfig};
 use engine::types::{Level, LockByte};
 use io_real::driver::{SoloPorts, SystemClock, TokioWork, keep_up};
 use std::sync::Arc;
@@ -162,6 +162,7 @@ fn solo_config(
         lock_byte: LockByte::SQLITE,
         part_bytes: store.part_size_bytes,
         upkeep,
+        snapshots: SnapshotSchedule::default(),
     })
 }
 

@@ -242,6 +242,16 @@ mutants! {
     /// What is on its way does not count as memory.
     SlotNotInBudget = "slot-not-in-budget",
 
+    // Of full images beside slots.
+    /// A full image goes up before the slot that it ends with is confirmed.
+    SnapshotBeforeConfirmed = "snapshot-before-confirmed",
+    /// A full image is pinned behind the end of the slot that it is said to end with.
+    ImagePinnedLate = "image-pinned-late",
+    /// What is read for a full image is not compared with what was written.
+    RotNotNoticed = "rot-not-noticed",
+    /// The pin of a full image stays, whoever waits for it.
+    ImagePinNeverYields = "image-pin-never-yields",
+
     // Of compaction.
     /// Of two objects that hold a page, the older one is merged.
     CompactOldestPageWins = "compact-oldest-page-wins",

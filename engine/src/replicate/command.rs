@@ -70,6 +70,19 @@ pub enum SourceJob {
         /// A position of the WAL, taken from an object's header.
         as_of: Option<WalSpan>,
     },
+    /// Read every committed frame after `from` as a look does, and pin the image at the end of that on a connection of
+    /// its own: the image pin, which stays whatever becomes of the anchor, until it is ended, another one is taken, or
+    /// the database is closed. Not where the frames do not fit into memory. The anchor does not move.
+    PinImage {
+        /// As of a look.
+        from: WalPosition,
+        /// As of a look.
+        pages_before: u32,
+        /// As of a look.
+        bytes_max: u64,
+    },
+    /// End the image pin, if there is one.
+    UnpinImage,
     /// Encode pages into an object in memory.
     Seal {
         /// The object's header.
@@ -144,8 +157,9 @@ pub enum StoreRequest {
         /// When.
         condition: Condition,
     },
-    /// Encode pages, read under the anchor, into an upload in parts; nothing becomes visible. The upload is
-    /// kept under this request's id for [`StoreRequest::Complete`].
+    /// Encode pages, read under the anchor or the image pin, into an upload in parts; nothing becomes visible. The
+    /// upload is kept under this request's id for [`StoreRequest::Complete`]. An upload into the same folder that the
+    /// database staged before is forgotten: it is given up.
     Stage {
         /// Where it will be.
         key: String,

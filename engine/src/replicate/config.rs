@@ -66,4 +66,30 @@ pub struct DatabaseConfig {
     pub part_bytes: u64,
     /// What is compacted, and what stays.
     pub upkeep: UpkeepConfig,
+    /// When full images are written.
+    pub snapshots: SnapshotSchedule,
+}
+
+/// When full images go to level 9, beside what correctness demands (a place without an image, a page size that changed, a
+/// history that must begin anew).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotSchedule {
+    /// So long after the one before, if something has changed since.
+    pub interval: Option<Duration>,
+    /// When nothing was committed for so long, if something has changed since the one before.
+    pub on_idle: Option<Duration>,
+    /// What a start of the process means.
+    pub on_startup: OnStartup,
+}
+
+/// Whether a start takes a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStartup {
+    /// Not for its own sake; one whose time came while nobody followed is taken at once.
+    #[default]
+    Auto,
+    /// When following begins, if something has changed since the one before.
+    Always,
+    /// Not at once: also one whose time has come waits for a whole interval.
+    Never,
 }

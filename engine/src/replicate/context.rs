@@ -8,7 +8,7 @@ use super::notice::Notice;
 use super::pauses::{Pauses, keys_of};
 use crate::store::StoreError;
 use crate::types::{Instant, Now};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Commands on their way out, and whose answers are awaited.
 #[derive(Debug, Default)]
@@ -19,7 +19,12 @@ pub(super) struct Outbox {
     /// What requests to the store are about that were not answered.
     subjects: BTreeMap<RequestId, Vec<String>>,
     pauses: Pauses,
+    /// Databases of which a full image is under way.
+    snapshots: BTreeSet<SourceId>,
 }
+
+/// Full images that are under way at one time, of all databases: each has a part or two in memory.
+const SNAPSHOTS_MAX: usize = 4;
 
 impl Outbox {
     pub(super) fn pop(&mut self) -> Option<Command> {
@@ -49,6 +54,11 @@ impl Outbox {
     /// Who awaits the answer to a request, if it was not given.
     pub(super) fn owner(&self, id: RequestId) -> Option<SourceId> {
         self.owners.get(&id).copied()
+    }
+
+    /// No full image of this database is under way any more.
+    pub(super) fn snapshot_is_over(&mut self, db: SourceId) {
+        self.snapshots.remove(&db);
     }
 
     pub(super) fn awaited(&self) -> usize {
@@ -107,6 +117,15 @@ impl Context<'_> {
         }
         self.out.commands.push_back(Command::Store(id, self.db, request));
         id
+    }
+
+    /// Takes a turn for a full image, if one is free. It is given back when none is under way.
+    pub(super) fn may_snapshot(&mut self) -> bool {
+        let may = self.out.snapshots.len() < SNAPSHOTS_MAX || self.out.snapshots.contains(&self.db);
+        if may {
+            self.out.snapshots.insert(self.db);
+        }
+        may
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -12,16 +12,16 @@ use super::attach::{Attach, Compared};
 use super::backoff::Backoff;
 use super::catchup::Catchup;
 use super::claim::Claim;
-use super::command::{RequestId, SourceId};
+use super::command::{RequestId, SourceId, StoreRequest};
 use super::config::DatabaseConfig;
 use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
 use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer, SyncId};
-use super::follow::{Follow, Fresh};
+use super::follow::{Follow, Fresh, LastSnapshot, Schedule};
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
-use super::notice::{HealReason, Notice, Status};
+use super::notice::{HealReason, Notice, SnapshotFailure, Status};
 use super::origin::Origin;
 use super::plan::Goal;
 use super::probe::Probe;
@@ -34,6 +34,7 @@ use crate::key::PlaceListing;
 use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
 use crate::types::{Instant, Now, Txid};
+use std::collections::BTreeSet;
 
 /// One followed database.
 #[derive(Debug)]
@@ -69,6 +70,14 @@ pub(super) struct Database {
     /// The newest sync that was requested, if it was not answered.
     pub(super) sync: Option<SyncId>,
     pub(super) stop_requested: bool,
+    /// Full images that nobody wants any more, and that may still be staged.
+    pub(super) staged_in_vain: BTreeSet<RequestId>,
+    /// A full image was asked for while none could be made.
+    pub(super) snapshot_requested: bool,
+    /// The newest full image that the place was seen to have.
+    pub(super) newest_snapshot: Option<LastSnapshot>,
+    /// Since the first time that it was followed in this life; following has it meanwhile.
+    pub(super) schedule: Option<Schedule>,
 }
 
 #[derive(Debug)]
@@ -161,7 +170,25 @@ impl Database {
             clock_told: false,
             sync: None,
             stop_requested: false,
+            staged_in_vain: BTreeSet::new(),
+            snapshot_requested: false,
+            newest_snapshot: None,
+            schedule: None,
         }
+    }
+
+    /// Whether a full image is under way.
+    pub(super) fn makes_snapshot(&self) -> bool {
+        matches!(&self.phase, Phase::Follow(follow, _) if follow.makes_snapshot())
+    }
+
+    /// A full image is wanted now, or as soon as the database is followed.
+    pub(super) fn request_snapshot(&mut self, now: Now, out: &mut Outbox) {
+        match &mut self.phase {
+            Phase::Follow(follow, _) => follow.request_snapshot(),
+            _ => self.snapshot_requested = true,
+        }
+        self.advance(now, out);
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -249,6 +276,11 @@ impl Database {
             // Of no phase: following may have ended, or begun anew, since it was sent.
             _ if self.rewrite.awaits(id) => self.rewrite.answered(&mut cx, result),
             _ if self.upkeep.awaits(id) => self.upkeep.store(&mut cx, id, result),
+            _ if self.staged_in_vain.remove(&id) => {
+                if let Ok(StoreAnswer::Staged { .. }) = result {
+                    cx.store(StoreRequest::Discard { staged: id });
+                }
+            }
             Phase::Start(start) if start.awaits(id) => {
                 if let Some(end) = start.store(&mut cx, result) {
                     self.started(&mut cx, end);
@@ -274,7 +306,7 @@ impl Database {
             }
             Phase::Follow(follow, _) if follow.awaits(id) => {
                 let was_listing = follow.is_listing();
-                match follow.store(&mut cx, result) {
+                match follow.store(&mut cx, id, result) {
                     Some(end) => self.follow_ended(&mut cx, end),
                     None if was_listing && !follow.is_listing() => self.rewrite.on_occasion(&mut cx),
                     None => {}
@@ -295,7 +327,7 @@ impl Database {
     ) {
         match &mut self.phase {
             Phase::Catchup(catchup, _) if catchup.awaits(id) => catchup.part(now.mono, result),
-            Phase::Follow(follow, _) if follow.awaits(id) => follow.part(now.mono, result),
+            Phase::Follow(follow, _) if follow.awaits(id) => follow.part(now.mono, id, result),
             _ => {}
         }
         self.advance(now, out);
@@ -343,6 +375,15 @@ impl Database {
             | Phase::Doubting(..)
             | Phase::Stopped => {}
         }
+        self.refuse_snapshot_if_ending(&mut cx);
+    }
+
+    /// Whoever asked for a full image must not wait for a file to come back, or for a person.
+    pub(super) fn refuse_snapshot_if_ending(&mut self, cx: &mut Context<'_>) {
+        let ends = self.stop_requested || matches!(self.phase, Phase::Waiting { .. } | Phase::Ending(_));
+        if ends && std::mem::take(&mut self.snapshot_requested) {
+            cx.notice(Notice::SnapshotFailed { why: SnapshotFailure::NotFollowed });
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -366,8 +407,8 @@ impl Database {
 
 /// Lets upkeep know what following has found, and following what upkeep wants.
 fn keep_up(upkeep: &mut Upkeep, follow: &mut Follow, cx: &mut Context<'_>) {
-    for Fresh { object, facts, etag } in follow.take_fresh() {
-        upkeep.confirmed(cx, object, facts, etag);
+    for Fresh { object, timestamp, known } in follow.take_fresh() {
+        upkeep.confirmed(cx, object, timestamp, known);
     }
     if let Some(listed) = follow.take_listed() {
         upkeep.listed(cx, *listed, follow.head().txid);

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::database::{Database, Phase, Place, Then};
 use super::ending::TROUBLE_DELAY;
 use super::event::SourceError;
-use super::follow::{Follow, FollowEnd, Position};
+use super::follow::{Follow, FollowEnd, LastSnapshot, Position, Schedule};
 use super::head::Head;
 use super::notice::{HealReason, Notice, Status};
 use super::origin::Origin;
@@ -20,6 +20,7 @@ use super::start::{Found, Standing, Start, StartEnd};
 use super::state::CachedSums;
 use crate::key::PlaceListing;
 use crate::mutants::{Mutant, mutated};
+use crate::types::Txid;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ impl Database {
         }
         let history = manifest.as_ref().map(|seen| seen.manifest.database);
         let known = head.map(|(head, _)| head);
+        self.newest_snapshot = LastSnapshot::of(&listing);
         let origin = Origin::new(local.restored.take(), &mut local.sums, history, known.as_ref());
         let place = Box::new(Place { local, manifest, listing, head: known, origin, seen });
         match head {
@@ -281,7 +283,11 @@ impl Database {
         place.listing = PlaceListing::default();
         self.announce(cx, &then.head);
         let position = Position { wal: then.position, pages: then.pages };
-        let mut follow = Follow::start(cx, then.head, then.sums, position, place.seen.clone());
+        let schedule = self.schedule(cx, &then.head);
+        let mut follow = Follow::start(cx, then.head, then.sums, position, place.seen.clone(), schedule);
+        if std::mem::take(&mut self.snapshot_requested) {
+            follow.request_snapshot();
+        }
         if self.stop_requested {
             follow.request_stop();
         }
@@ -290,6 +296,17 @@ impl Database {
         }
         self.set_status(cx, Status::Following);
         self.phase = Phase::Follow(Box::new(follow), place);
+    }
+
+    /// When full images are due, of what the place has now.
+    fn schedule(&mut self, cx: &Context<'_>, head: &Head) -> Schedule {
+        // An image in a slot is followed by its snapshot at once, and so is the first one by its claim.
+        let made = LastSnapshot { txid: if head.full { head.txid } else { Txid::ONE }, at: cx.now.wall };
+        let newest = self.newest_snapshot.filter(|newest| newest.txid >= made.txid).unwrap_or(made);
+        match self.schedule.take() {
+            Some(schedule) => schedule.following(cx.now, newest),
+            None => Schedule::starting(cx.now, cx.config.snapshots, newest, !newest.is_of(head)),
+        }
     }
 
     fn announce(&mut self, cx: &mut Context<'_>, head: &Head) {
@@ -302,7 +319,13 @@ impl Database {
 
     pub(super) fn follow_ended(&mut self, cx: &mut Context<'_>, end: FollowEnd) {
         let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
-        let Phase::Follow(follow, mut place) = phase else { unreachable!("following ended") };
+        let Phase::Follow(mut follow, mut place) = phase else { unreachable!("following ended") };
+        let (schedule, staging) = follow.end_snapshot(cx);
+        self.staged_in_vain.extend(staging);
+        self.snapshot_requested = schedule.is_requested();
+        self.refuse_snapshot_if_ending(cx);
+        self.newest_snapshot = Some(schedule.last());
+        self.schedule = Some(schedule);
         let head = *follow.head();
         self.upkeep.give_up(cx);
         self.known.clone_from(&follow.seen().object);

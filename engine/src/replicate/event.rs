@@ -12,6 +12,7 @@ use crate::store::{Attributes, ETag, ObjectMeta, Sha256, StoreError};
 use crate::types::{Checksum, Pgno, Timestamp, WalPosition};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -28,6 +29,10 @@ pub enum Event {
     SyncRequested(SourceId, SyncId),
     /// Sync what is pending, then stop following this database.
     StopRequested(SourceId),
+    /// A full image is wanted now. Answered by a notice: [`Snapshot`](super::Notice::Snapshot),
+    /// [`SnapshotRefused`](super::Notice::SnapshotRefused) or [`SnapshotFailed`](super::Notice::SnapshotFailed); one
+    /// answer for all that came before the image was begun.
+    SnapshotRequested(SourceId),
     /// Answer to [`Command::Source`](super::Command::Source).
     Source(RequestId, Result<SourceAnswer, SourceError>),
     /// Answer to [`Command::State`](super::Command::State).
@@ -61,6 +66,10 @@ pub enum SourceAnswer {
     Looked(Looked),
     /// Surveyed.
     Surveyed(Box<Surveyed>),
+    /// Looked, and perhaps pinned the image there.
+    ImagePinned(ImagePinned),
+    /// The image pin is gone.
+    ImageUnpinned,
     /// Encoded.
     Sealed(Sealed),
     /// Measured.
@@ -116,8 +125,21 @@ pub struct Looked {
     /// Whether somebody else is copying all of it just now, and the anchor will be in the way of the commit that
     /// could begin it anew.
     pub copying: bool,
+    /// Whether a checkpoint that keeps the writers out waits for readers while an image is pinned, which may be what it
+    /// waits for. False where no image is pinned.
+    pub image_in_the_way: bool,
     /// Length of the WAL file.
     pub wal_bytes: u64,
+}
+
+/// What [`SourceJob::PinImage`](super::SourceJob::PinImage) found.
+#[derive(Clone, Debug)]
+pub struct ImagePinned {
+    /// What a look finds; the anchor has not moved.
+    pub looked: Looked,
+    /// The image at the end of the tail (at the snapshot, where nothing was new): its pages that lie in the WAL, with
+    /// their newest frame. `None`: not pinned, because there is more than was read into memory.
+    pub frames: Option<Arc<BTreeMap<Pgno, u32>>>,
 }
 
 /// The page checksums of a pinned image.
@@ -191,12 +213,30 @@ pub enum SourceError {
     /// The pages read under the anchor are not those that were surveyed.
     #[error("pages changed under the pin: {0}")]
     Unstable(Box<str>),
+    /// Pages of the image are not what they were when they were last written or read, no frame has touched them, and the
+    /// files are still those that were opened: the medium has lost them.
+    #[error("{}", rotten_text(pages, *count))]
+    Rotten {
+        /// The first of them, at most [`ROTTEN_PAGES_MAX`].
+        pages: Vec<Pgno>,
+        /// How many there are.
+        count: u32,
+    },
     /// The SQLite library has the WAL-reset bug, or lacks something.
     #[error("unsuitable SQLite library: {0}")]
     Library(Box<str>),
     /// Anything else that SQLite or the system said.
     #[error("{0}")]
     Io(Box<str>),
+}
+
+/// So many rotten pages are named.
+pub const ROTTEN_PAGES_MAX: usize = 16;
+
+fn rotten_text(pages: &[Pgno], count: u32) -> String {
+    let named: Vec<String> = pages.iter().map(Pgno::to_string).collect();
+    let more = if (named.len() as u64) < u64::from(count) { ", ..." } else { "" };
+    format!("{count} pages have changed without being written: {}{more}", named.join(", "))
 }
 
 /// Why the local state could not be read or written.

@@ -59,6 +59,9 @@ impl Fleet {
                 self.with(id, |database, out| database.sync_requested(now, out, sync));
             }
             Event::StopRequested(id) => self.with(id, |database, out| database.stop(now, out)),
+            Event::SnapshotRequested(id) => {
+                self.with(id, |database, out| database.request_snapshot(now, out));
+            }
             Event::Source(request, result) => {
                 let id = self.out.settle(request);
                 self.with(id, |database, out| database.source(now, out, request, result));
@@ -124,6 +127,9 @@ impl Fleet {
     fn with(&mut self, id: SourceId, act: impl FnOnce(&mut Database, &mut Outbox)) {
         let Some(database) = self.databases.get_mut(&id) else { return };
         act(database, &mut self.out);
+        if !database.makes_snapshot() {
+            self.out.snapshot_is_over(id);
+        }
         if database.is_stopped() {
             self.databases.remove(&id);
         }

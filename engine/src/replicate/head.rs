@@ -25,6 +25,8 @@ pub(super) struct Head {
     pub(super) full: bool,
     /// An image that only a claim slot on top makes count.
     pub(super) unclaimed: bool,
+    /// It leaves the database as it was: a claim.
+    pub(super) changes_nothing: bool,
 }
 
 /// Whose a head is.
@@ -56,6 +58,7 @@ impl Head {
             wal: header.wal().filter(|_| slot),
             full: slot && chain.is_some_and(|c| c.before.is_none()),
             unclaimed: object.key.level() == Level::SNAPSHOT && object.key.max() == Txid::ONE,
+            changes_nothing: slot && chain.is_some_and(|c| c.before == Some(c.after)),
         }
     }
 
@@ -73,6 +76,7 @@ impl Head {
             wal: header.wal(),
             full: chain.before.is_none(),
             unclaimed: false,
+            changes_nothing: chain.before == Some(chain.after),
         }
     }
 

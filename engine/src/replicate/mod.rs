@@ -42,14 +42,14 @@ mod upload;
 pub use command::{
     CheckpointMode, Command, HandOver, MergeInput, RequestId, SourceId, SourceJob, StateJob, StoreRequest,
 };
-pub use config::{DatabaseConfig, TakeOver};
+pub use config::{DatabaseConfig, OnStartup, SnapshotSchedule, TakeOver};
 pub use event::{
-    Checkpointed, Event, Got, Hint, Looked, Measured, ObjectDigest, Opened, Sealed, SourceAnswer,
-    SourceError, StateError, StoreAnswer, Surveyed, SyncId,
+    Checkpointed, Event, Got, Hint, ImagePinned, Looked, Measured, ObjectDigest, Opened, ROTTEN_PAGES_MAX,
+    Sealed, SourceAnswer, SourceError, StateError, StoreAnswer, Surveyed, SyncId,
 };
 pub use fleet::{Fleet, Output};
-pub use notice::{Fenced, HealReason, Notice, RestoredHere, Status};
-pub use pages::{PageSet, PinnedPages, Select, Snapshot, Tail, TailPage, TailPlace};
+pub use notice::{Fenced, HealReason, Notice, RestoredHere, SnapshotFailure, Status};
+pub use pages::{ImagePages, PageSet, PinnedPages, Select, Snapshot, Tail, TailPage, TailPlace};
 pub use standing::Standing;
 pub use state::{CachedSums, Confirmed, FileId, LocalState, PendingRecord, RestoreProof, StateChange};
 pub use upkeep::{Outcome, Solo, SoloOutput, Task, UpkeepConfig};

@@ -5,7 +5,7 @@ use crate::compact::Stop;
 use crate::key::ObjectKey;
 use crate::retention::Trouble;
 use crate::store::StoreError;
-use crate::types::{Level, NodeId, Timestamp, Txid};
+use crate::types::{Level, NodeId, Pgno, Timestamp, Txid};
 use std::time::Duration;
 
 /// The state of one database, as `status` shows it.
@@ -179,6 +179,33 @@ pub enum Notice {
     },
     /// Litestream 0.3 wrote the place, in a format that is not read: nothing was written.
     OfLitestream03,
+    /// A full image up to this slot is in the store.
+    Snapshot {
+        /// The slot.
+        txid: Txid,
+        /// Its time.
+        timestamp: Timestamp,
+        /// Bytes that went up; `None`: it was there already, and nothing has changed since.
+        size_bytes: Option<u64>,
+    },
+    /// No full image was written, because pages of the database file are not what they were: bit rot, unless somebody has
+    /// written to the file and covered it up. The history in the store is as it was.
+    SnapshotRefused {
+        /// The first of the pages.
+        pages: Vec<Pgno>,
+        /// How many there are.
+        count: u32,
+    },
+    /// No full image was written. It comes again by the schedule, if there is one; nothing else stops.
+    SnapshotFailed {
+        /// Why.
+        why: SnapshotFailure,
+    },
+    /// When the next full image is due, if something changes until then; told when it changes.
+    SnapshotDue {
+        /// By the wall clock; `None`: no interval is configured.
+        at: Option<Timestamp>,
+    },
     /// Following ended on request; what the store has.
     Stopped {
         /// The last confirmed slot.
@@ -186,6 +213,32 @@ pub enum Notice {
         /// Whether everything committed is in it.
         complete: bool,
     },
+}
+
+/// Why a full image was not written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotFailure {
+    /// A checkpoint of the application waited for it, and with that checkpoint the writers.
+    #[error("a checkpoint of the application waited for it")]
+    InTheWay,
+    /// The log would have become longer than it may.
+    #[error("the log has become too long meanwhile")]
+    LongLog,
+    /// The store takes nothing.
+    #[error("the store takes nothing")]
+    StoreAway,
+    /// The pages could not be read.
+    #[error("{0}")]
+    Source(SourceError),
+    /// Another object has its name, and says otherwise of the same slots.
+    #[error("another object is at {key}")]
+    Contradicted {
+        /// Its key.
+        key: String,
+    },
+    /// The database is not followed, or not any more.
+    #[error("the database is not followed now")]
+    NotFollowed,
 }
 
 /// Who owns the place, and why we do not.

@@ -1,9 +1,10 @@
 //! Sets of pages on their way from the database into an object, and tails of the WAL.
 
-use crate::db::Fingerprint;
+use crate::db::{Fingerprint, PageSums};
 use crate::types::{Checksum, PageSize, Pgno, WalPosition};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The pages of one object: bytes already in memory, or to be read under the anchor.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,18 @@ pub enum PageSet {
     Memory(BTreeMap<Pgno, Bytes>),
     /// Pages of the image at the anchor. Valid only while the anchor that gave `frames` stays.
     Pinned(PinnedPages),
+    /// All pages of the image at the image pin. Valid only while the pin that gave `frames` stays.
+    Image(ImagePages),
+}
+
+/// A whole image to be read under the image pin, and what it must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImagePages {
+    /// The checksum of each page. Each that is read is compared: another one is
+    /// [`SourceError::Rotten`](super::SourceError::Rotten).
+    pub sums: Arc<PageSums>,
+    /// Pages that lie in the WAL, with the frame to take (1-based).
+    pub frames: Arc<BTreeMap<Pgno, u32>>,
 }
 
 /// Pages to be read under the anchor.

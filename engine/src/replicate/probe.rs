@@ -63,6 +63,7 @@ impl Database {
                 | SourceError::Replaced(_)
                 | SourceError::BadFrame { .. }
                 | SourceError::Unstable(_)
+                | SourceError::Rotten { .. }
                 | SourceError::Io(_),
             ) => {}
         }

@@ -19,6 +19,8 @@ use crate::store::{ETag, StoreError};
 use crate::types::{Instant, Now, Txid};
 use std::time::Duration;
 
+mod beside;
+
 /// An upload under way.
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -29,6 +31,10 @@ pub(super) struct Upload {
     seen: Sighting,
     /// Nothing is written before the place was listed, however new that is.
     lists_first: bool,
+    /// It goes on beside the slots, and each write waits for the word.
+    beside: bool,
+    /// Of the encoded object.
+    size_bytes: u64,
     /// Since when the store has answered nothing but errors.
     failing_since: Option<Instant>,
     /// When the request that may have written the object was last sent.
@@ -42,6 +48,8 @@ const KEPT_AWAY: Duration = Duration::from_secs(10);
 enum Step {
     Encoding(RequestId),
     Recording(RequestId, Ready),
+    /// Waiting for the word to write.
+    Held(Ready),
     /// What it builds on is old: is the head still what it was?
     Checking(Box<HeadCheck>, Ready, Gate),
     /// Where the store does not look whether a key is free.
@@ -98,8 +106,17 @@ pub(super) enum UploadEnd {
 impl Upload {
     pub(super) fn start(cx: &mut Context<'_>, draft: Draft, seen: Sighting) -> Upload {
         let (step, backoff) = (Step::Paused(cx.now.mono, Next::Encode), Backoff::default());
-        let mut upload =
-            Upload { draft, step, backoff, seen, lists_first: false, failing_since: None, sent_at: cx.now };
+        let mut upload = Upload {
+            draft,
+            step,
+            backoff,
+            seen,
+            lists_first: false,
+            beside: false,
+            size_bytes: 0,
+            failing_since: None,
+            sent_at: cx.now,
+        };
         upload.step = upload.encode(cx);
         upload
     }
@@ -154,7 +171,7 @@ impl Upload {
             | Step::ReadingBack { id: sent, .. }
             | Step::Discarding(sent) => *sent == id,
             Step::Checking(check, ..) => check.awaits(id),
-            Step::Paused(..) => false,
+            Step::Held(_) | Step::Paused(..) => false,
         }
     }
 
@@ -246,7 +263,9 @@ impl Upload {
             Step::Sending(_, ready) => self.sent(cx, ready, result),
             Step::ReadingBack { ready, refused, .. } => self.was_read_back(cx, ready, refused, result),
             Step::Discarding(_) => Some(UploadEnd::Taken),
-            Step::Recording(..) | Step::Paused(..) => unreachable!("nothing was asked of the store"),
+            Step::Recording(..) | Step::Held(_) | Step::Paused(..) => {
+                unreachable!("nothing was asked of the store")
+            }
         }
     }
 
@@ -321,7 +340,7 @@ impl Upload {
         result: Result<StoreAnswer, StoreError>,
     ) -> Option<UploadEnd> {
         match result {
-            Ok(StoreAnswer::Got(got)) if self.draft.is(&ready, &got) => {
+            Ok(StoreAnswer::Got(got)) if self.is_there(&ready, &got) => {
                 return Some(self.done(cx, &ready, Some(got.etag)));
             }
             Ok(StoreAnswer::Got(_)) => return self.taken(cx, ready),
@@ -355,6 +374,9 @@ impl Upload {
 
     /// Nothing is sent on top of what may have been overtaken.
     fn check(&self, cx: &mut Context<'_>, ready: Ready, gate: Gate) -> Step {
+        if self.beside {
+            return Step::Held(ready);
+        }
         let needs_chain = self.draft.header.chain().is_some_and(|c| c.before.is_some());
         Step::Checking(Box::new(HeadCheck::start(cx, self.seen.clone(), needs_chain)), ready, gate)
     }
@@ -410,7 +432,8 @@ impl Upload {
     }
 
     fn record(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
-        if self.lists_first || self.seen.is_old(cx) {
+        self.size_bytes = ready.size_bytes();
+        if self.beside || self.lists_first || self.seen.is_old(cx) {
             return self.check(cx, ready, Gate::Record);
         }
         if !self.draft.slot() || mutated(Mutant::NoPendingRecord) {
@@ -424,9 +447,13 @@ impl Upload {
     }
 
     fn send(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
-        if self.seen.is_old(cx) {
+        if self.beside || self.seen.is_old(cx) {
             return self.check(cx, ready, Gate::Send);
         }
+        self.send_now(cx, ready)
+    }
+
+    fn send_now(&mut self, cx: &mut Context<'_>, ready: Ready) -> Step {
         self.sent_at = cx.now;
         if !cx.config.conditional_writes {
             return self.look_first(cx, ready);
@@ -461,7 +488,7 @@ impl Upload {
         if let Some(until) = cx.paused_until(&self.draft.key) {
             return self.hold(cx, until, Next::Send(ready));
         }
-        Step::LookingFirst(cx.store(self.draft.read(&ready)), ready, First::Own)
+        Step::LookingFirst(cx.store(self.read_request(&ready)), ready, First::Own)
     }
 
     fn looked_first(
@@ -496,7 +523,7 @@ impl Upload {
         if let Some(until) = cx.paused_until(&self.draft.key) {
             return self.hold(cx, until, Next::ReadBack { ready, refused });
         }
-        let id = cx.store(self.draft.read(&ready));
+        let id = cx.store(self.read_request(&ready));
         Step::ReadingBack { id, ready, refused }
     }
 

@@ -13,6 +13,7 @@ mod migration;
 mod pauses;
 mod random;
 mod restored;
+mod snapshot;
 mod source;
 mod stopping;
 mod store;

@@ -5,12 +5,14 @@ use bytes::Bytes;
 use engine::db::{PageSums, page_checksum};
 use engine::ltx::{Encoder, Finished, Header, WalSpan};
 use engine::replicate::{
-    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Measured, Opened, PageSet, PinnedPages, Sealed,
-    Select, Snapshot, SourceAnswer, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+    CheckpointMode, Checkpointed, FileId, HandOver, ImagePages, ImagePinned, Looked, Measured, Opened,
+    PageSet, PinnedPages, Sealed, Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed, Tail,
+    TailPage, TailPlace,
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, FrameChecksum, LockByte, PageSize, Pgno, Salts, WalPosition};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(crate) const PAGE_BYTES: u32 = 512;
 
@@ -27,6 +29,10 @@ pub(crate) struct FakeDatabase {
     salts: Salts,
     /// Frames that the pin sees; `None`: not open.
     anchor: Option<usize>,
+    /// Frames that the image pin sees.
+    image_pin: Option<usize>,
+    /// A checkpoint that keeps the writers out waits for readers.
+    pub(crate) waits: bool,
     backfilled: usize,
     /// Somebody reads an old state: nothing is copied into the file.
     pub(crate) has_reader: bool,
@@ -60,6 +66,8 @@ impl FakeDatabase {
             file_frames: 0,
             salts: Salts(seed, 1),
             anchor: None,
+            image_pin: None,
+            waits: false,
             backfilled: 0,
             has_reader: false,
             copying: false,
@@ -107,14 +115,37 @@ impl FakeDatabase {
         self.anchor.is_some()
     }
 
-    /// Whether these pages can be read: under the anchor, if they are not in memory.
-    pub(crate) fn has(&self, pages: &PageSet) -> bool {
-        self.is_pinned() || matches!(pages, PageSet::Memory(_))
+    pub(crate) fn is_image_pinned(&self) -> bool {
+        self.image_pin.is_some()
+    }
+
+    /// Why these pages cannot be read: those in memory always can.
+    pub(crate) fn refusal(&self, pages: &PageSet) -> Option<SourceError> {
+        match pages {
+            PageSet::Memory(_) => None,
+            PageSet::Pinned(_) => (!self.is_pinned()).then(|| SourceError::Io("nothing is open".into())),
+            PageSet::Image(_) if self.image_pin.is_none() => {
+                Some(SourceError::Unstable("the image pin is gone".into()))
+            }
+            PageSet::Image(image) => {
+                let read = self.read_image(image).into_iter();
+                let wrong =
+                    |(at, page): &(Pgno, Bytes)| image.sums.get(*at) != Some(page_checksum(*at, page));
+                let pages: Vec<Pgno> = read.filter(wrong).map(|(at, _)| at).collect();
+                let count = u32::try_from(pages.len()).unwrap();
+                (count > 0).then_some(SourceError::Rotten { pages, count })
+            }
+        }
+    }
+
+    /// The medium loses a page of the file, and nothing tells.
+    pub(crate) fn rot(&mut self, number: u32) {
+        self.file[number as usize - 1] ^= 1 << 20;
     }
 
     /// The process died.
     pub(crate) fn close(&mut self) {
-        self.anchor = None;
+        (self.anchor, self.image_pin) = (None, None);
     }
 
     pub(crate) fn run(&mut self, job: SourceJob) -> SourceAnswer {
@@ -128,6 +159,16 @@ impl FakeDatabase {
                 SourceAnswer::Looked(self.look(from, bytes_max, hand_over))
             }
             SourceJob::Survey { as_of } => SourceAnswer::Surveyed(Box::new(self.survey(as_of))),
+            SourceJob::PinImage { from, bytes_max, pages_before: _ } => {
+                let looked = self.look(from, bytes_max, HandOver::Never);
+                let frames = is_whole(&looked).then(|| Arc::new(self.newest_frames(self.backfilled)));
+                self.image_pin = frames.as_ref().map(|_| self.frames.len());
+                SourceAnswer::ImagePinned(ImagePinned { looked, frames })
+            }
+            SourceJob::UnpinImage => {
+                self.image_pin = None;
+                SourceAnswer::ImageUnpinned
+            }
             SourceJob::Seal { header, pages } => {
                 let (body, _) = self.encode(&header, &pages);
                 let sha256 = Sha256::of(&body);
@@ -140,7 +181,7 @@ impl FakeDatabase {
             }
             SourceJob::Checkpoint(mode) => SourceAnswer::Checkpointed(self.checkpoint(mode)),
             SourceJob::Close => {
-                self.anchor = None;
+                self.close();
                 SourceAnswer::Closed
             }
         }
@@ -151,6 +192,7 @@ impl FakeDatabase {
         let pages: BTreeMap<Pgno, Bytes> = match pages {
             PageSet::Memory(pages) => pages.clone(),
             PageSet::Pinned(pinned) => self.read_pinned(pinned),
+            PageSet::Image(image) => self.read_image(image),
         };
         let mut out = Vec::new();
         let mut encoder = Encoder::new(header, LockByte::SQLITE, &mut out);
@@ -179,6 +221,20 @@ impl FakeDatabase {
         pages
     }
 
+    fn read_image(&self, image: &ImagePages) -> BTreeMap<Pgno, Bytes> {
+        let content = |number: u32| match image.frames.get(&pgno(number)) {
+            Some(frame) => self.frames[*frame as usize - 1].content,
+            None => self.file.get(number as usize - 1).copied().unwrap_or(0),
+        };
+        (1..=image.sums.page_count()).map(|number| (pgno(number), page(content(number)))).collect()
+    }
+
+    fn newest_frames(&self, after: usize) -> BTreeMap<Pgno, u32> {
+        let size = self.page_count();
+        let newer = self.frames.iter().enumerate().skip(after).filter(|(_, f)| f.pgno <= size);
+        newer.map(|(i, f)| (pgno(f.pgno), u32::try_from(i + 1).unwrap())).collect()
+    }
+
     fn look(&mut self, from: WalPosition, bytes_max: u64, hand_over: HandOver) -> Looked {
         let anchor = self.anchor.expect("a look needs a pin");
         let start = if from.salts == self.salts { from } else { self.position(0) };
@@ -192,7 +248,8 @@ impl FakeDatabase {
         if handed_over {
             self.anchor = Some(self.frames.len());
         }
-        if handed_over && hand_over == HandOver::Restart && !self.has_reader {
+        let has_reader = self.has_reader || self.image_pin.is_some();
+        if handed_over && hand_over == HandOver::Restart && !has_reader {
             self.copy_log();
             self.restarts = true;
         }
@@ -202,6 +259,7 @@ impl FakeDatabase {
             handed_over,
             backfilled: self.backfilled == self.frames.len(),
             copying: self.copying,
+            image_in_the_way: self.waits && self.image_pin.is_some(),
             wal_bytes: self.file_frames as u64 * u64::from(PAGE_BYTES + 24),
         }
     }
@@ -248,11 +306,12 @@ impl FakeDatabase {
     fn checkpoint(&mut self, mode: CheckpointMode) -> Checkpointed {
         let anchor = self.anchor.expect("a checkpoint of an open database");
         if !self.has_reader {
-            self.file = self.image(anchor);
-            self.backfilled = anchor;
+            let upto = self.image_pin.unwrap_or(anchor).min(anchor).max(self.backfilled);
+            self.file = self.image(upto);
+            self.backfilled = upto;
         }
         // Who reads an old state keeps the log from being emptied.
-        let complete = anchor == self.frames.len() && !self.has_reader;
+        let complete = anchor == self.frames.len() && !self.has_reader && self.image_pin.is_none();
         if complete && mode == CheckpointMode::Truncate {
             self.restart_log();
             self.file_frames = 0;
@@ -266,8 +325,9 @@ impl FakeDatabase {
 
     /// The application checkpoints.
     pub(crate) fn copy_log(&mut self) {
-        self.file = self.committed();
-        self.backfilled = self.frames.len();
+        let upto = self.image_pin.unwrap_or(self.frames.len()).max(self.backfilled);
+        self.file = self.image(upto);
+        self.backfilled = upto;
     }
 
     /// A power cut takes the newest transaction out of the log.
@@ -313,6 +373,12 @@ impl FakeDatabase {
             page_size: PageSize::new(PAGE_BYTES).unwrap(),
         }
     }
+}
+
+/// Whether everything up to the snapshot is in memory.
+fn is_whole(looked: &Looked) -> bool {
+    let in_memory = |tail: &Tail| tail.pages.values().all(|p| matches!(p.place, TailPlace::Memory(_)));
+    looked.tail.as_ref().is_none_or(|tail| tail.end == looked.snapshot.end && in_memory(tail))
 }
 
 /// The checksums of an image.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use engine::db::page_checksum;
 use engine::key::{Layout, ObjectKey, Place};
 use engine::ltx::{Header, read_any};
-use engine::replicate::{Got, ObjectDigest, RequestId, SourceError, StoreAnswer, StoreRequest};
+use engine::replicate::{Got, ObjectDigest, RequestId, StoreAnswer, StoreRequest};
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, Sha256, StoreError};
 use engine::types::{Level, LockByte, Timestamp, Txid};
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ pub(crate) struct FakeStore {
     objects: BTreeMap<String, Object>,
     uploads: BTreeMap<u64, (String, Bytes)>,
     writes: u64,
+    /// By the store's clock, in milliseconds.
+    pub(crate) now: u64,
     /// As many servers do that speak S3.
     pub(crate) ignores_conditions: bool,
     /// A bit of the byte here comes wrong, in the next read of a part of an object.
@@ -29,6 +31,8 @@ pub(crate) struct FakeStore {
 struct Object {
     bytes: Bytes,
     written: u64,
+    /// No two writes have the same time.
+    at: u64,
 }
 
 /// Keys of one page of a listing.
@@ -55,10 +59,10 @@ impl FakeStore {
                 self.plant(key, body.clone());
                 Ok(StoreAnswer::Put { etag: etag(&self.objects[key]) })
             }
-            StoreRequest::Stage { pages, .. } if !database.has(pages) => {
-                Ok(StoreAnswer::Unreadable(SourceError::Io("nothing is open".into())))
-            }
             StoreRequest::Stage { key, header, pages, .. } => {
+                if let Some(error) = database.refusal(pages) {
+                    return Ok(StoreAnswer::Unreadable(error));
+                }
                 let (body, finished) = database.encode(header, pages);
                 let sha256 = Sha256::of(&body);
                 self.uploads.insert(id.get(), (key.clone(), body));
@@ -161,7 +165,8 @@ impl FakeStore {
     /// Writes an object past the engine.
     pub(crate) fn plant(&mut self, key: &str, bytes: Bytes) {
         self.writes += 1;
-        self.objects.insert(key.to_owned(), Object { bytes, written: self.writes });
+        let object = Object { bytes, written: self.writes, at: self.now + self.writes };
+        self.objects.insert(key.to_owned(), object);
     }
 
     /// Deletes an object past the engine.
@@ -201,8 +206,14 @@ impl FakeStore {
 
     /// What a restore of the newest state gives: the newest snapshot, then slot by slot.
     pub(crate) fn restored(&self, place: &Place) -> Image {
-        let base = self.keys(place).filter(|k| k.level() == Level::SNAPSHOT).max().expect("a snapshot");
-        let slots = base.max().into_inner() + 1..=self.newest_slot(place);
+        self.restored_at(place, self.newest_slot(place))
+    }
+
+    /// The same of an earlier slot.
+    pub(crate) fn restored_at(&self, place: &Place, txid: u64) -> Image {
+        let is_base = |k: &ObjectKey| k.level() == Level::SNAPSHOT && k.range().max().into_inner() <= txid;
+        let base = self.keys(place).filter(is_base).max().expect("a snapshot");
+        let slots = base.max().into_inner() + 1..=txid;
         let keys = std::iter::once(base).chain(slots.map(|n| ObjectKey::slot(Txid::new(n).unwrap())));
         let mut image = Image::new();
         for key in keys {
@@ -261,5 +272,5 @@ fn etag(object: &Object) -> ETag {
 }
 
 fn modified(object: &Object) -> Timestamp {
-    Timestamp::from_millis(i64::try_from(object.written).unwrap())
+    Timestamp::from_millis(i64::try_from(object.at).unwrap())
 }

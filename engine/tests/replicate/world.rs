@@ -8,8 +8,9 @@ use engine::key::{Layout, ModifiedIs, Place};
 use engine::ltx::Header;
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Notice, Output, RequestId, SourceError,
-    SourceId, SourceJob, Standing, StateChange, StateError, StateJob, Status, StoreRequest, SyncId, TakeOver,
+    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Notice, Output, RequestId, SnapshotSchedule,
+    SourceError, SourceId, SourceJob, Standing, StateChange, StateError, StateJob, Status, StoreRequest,
+    SyncId, TakeOver,
 };
 use engine::store::{Sha256, StoreError};
 use engine::types::{Instant, LockByte, NodeId, Now, Timestamp};
@@ -149,6 +150,7 @@ impl World {
             lock_byte: LockByte::SQLITE,
             part_bytes: 1 << 20,
             upkeep: engine::replicate::UpkeepConfig::none(),
+            snapshots: SnapshotSchedule::default(),
         };
         configure(&mut config);
         let host = Host {
@@ -335,6 +337,7 @@ impl World {
         let moved = i64::try_from(mono.since(self.now.mono).as_millis()).unwrap();
         let wall = Timestamp::from_millis(self.now.wall.as_millis() + moved);
         self.now = Now { mono: mono.max(self.now.mono), wall };
+        self.store.now = u64::try_from(wall.as_millis()).unwrap();
     }
 
     fn schedule(&mut self, at: Instant, due: Due) {
@@ -384,10 +387,12 @@ impl World {
                 self.asked.remove(&id);
                 let error = (self.on_source)(db, &job);
                 let host = self.hosts.get_mut(&db).unwrap();
-                let closed = matches!(&job, SourceJob::Seal { pages, .. } if !host.database.has(pages));
-                let result = match error {
+                let refusal = match &job {
+                    SourceJob::Seal { pages, .. } => host.database.refusal(pages),
+                    _ => None,
+                };
+                let result = match error.or(refusal) {
                     Some(error) => Err(error),
-                    None if closed => Err(SourceError::Io("nothing is open".into())),
                     None => Ok(host.database.run(job)),
                 };
                 self.handle(Event::Source(id, result));
@@ -450,11 +455,15 @@ impl World {
     fn check_request(&mut self, id: RequestId, db: SourceId, request: &StoreRequest) {
         self.pauses.check(db, self.keys_of(request), self.now.mono, request);
         if let StoreRequest::Stage { key, .. } = request {
-            let other = self
-                .due
-                .values()
-                .any(|due| matches!(due, Due::Store(_, of, StoreRequest::Stage { .. }) if *of == db));
-            assert!(!other, "{key} goes up in parts beside another one of its database");
+            let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            let is_beside = |due: &Due| match due {
+                Due::Store(_, of, StoreRequest::Stage { key: other, .. }) => {
+                    *of == db && folder(other) == folder(key)
+                }
+                _ => false,
+            };
+            let other = self.due.values().any(is_beside);
+            assert!(!other, "{key} goes up in parts beside another one of its database and level");
         }
         if matches!(request, StoreRequest::Digest { .. } | StoreRequest::Page { .. }) {
             assert!(!self.host(db).holds_source, "no pin is held while the store is asked");

@@ -10,8 +10,8 @@ use crate::input::Input;
 use engine::key::{Layout, ModifiedIs, Place};
 use engine::manifest::DatabaseId;
 use engine::replicate::{
-    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Output, RequestId, SourceError, SourceId,
-    SourceJob, StateError, StateJob, Status, StoreRequest,
+    Command, DatabaseConfig, Event, Fleet, Hint, LocalState, Output, RequestId, SnapshotSchedule,
+    SourceError, SourceId, SourceJob, StateError, StateJob, Status, StoreRequest,
 };
 use engine::types::{Instant, LockByte, NodeId, Now, Timestamp};
 use std::collections::BTreeMap;
@@ -187,8 +187,8 @@ impl<'a> Run<'a> {
         }
         let database = &mut self.host(db).database;
         match &job {
-            SourceJob::Seal { pages, .. } if !database.has(pages) => {
-                Err(SourceError::Io("nothing is open".into()))
+            SourceJob::Seal { pages, .. } if database.refusal(pages).is_some() => {
+                Err(database.refusal(pages).expect("asked just now"))
             }
             _ => Ok(database.run(job)),
         }
@@ -330,6 +330,7 @@ impl<'a> Run<'a> {
             lock_byte: LockByte::SQLITE,
             part_bytes: setup.part * u64::from(PAGE_BYTES),
             upkeep: engine::replicate::UpkeepConfig::none(),
+            snapshots: SnapshotSchedule::default(),
         };
         let host = Host {
             config: config.clone(),

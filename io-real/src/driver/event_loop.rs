@@ -184,6 +184,7 @@ impl<S: Source> Driver<S> {
                 // Who asked may not wait any more.
                 let _ = asked.send(self.databases.keys().filter_map(standing).collect());
             }
+            Message::Snapshot(id) => self.handle(Event::SnapshotRequested(id)),
             Message::Stop(id) => self.handle(Event::StopRequested(id)),
             Message::Finish => {
                 self.finishing = true;

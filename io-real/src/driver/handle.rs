@@ -59,6 +59,11 @@ impl<S: Source> Handle<S> {
         async move { standings.await.unwrap_or_default() }
     }
 
+    /// A full image of the database is wanted now. A notice answers.
+    pub fn snapshot(&self, id: SourceId) {
+        self.send(Message::Snapshot(id));
+    }
+
     /// Syncs what is pending, then stops following this database.
     pub fn stop(&self, id: SourceId) {
         self.send(Message::Stop(id));

@@ -3,7 +3,7 @@
 use super::object::off_thread;
 use super::perform::Performer;
 use super::requests::Requests;
-use super::uploads::{Kind, Staged};
+use super::uploads::Staged;
 use crate::port::{Source, Upload};
 use bytes::Bytes;
 use engine::compact::{Merge, MergeError, Merged, Progress};
@@ -63,7 +63,7 @@ impl<S: Source> Performer<S> {
         inputs: Vec<MergeInput>,
         (lock_byte, part_bytes): (LockByte, u64),
     ) -> Result<StoreAnswer, StoreError> {
-        for forgotten in self.uploads.take_of(database, Kind::Merge) {
+        for forgotten in self.uploads.take_of(database, &key) {
             self.give_up(forgotten).await;
         }
         let mut output = Output::Memory;
@@ -72,8 +72,8 @@ impl<S: Source> Performer<S> {
             (Ok(Ok((merged, rest))), Output::Memory) => {
                 let attributes =
                     Attributes { timestamp: Some(merged.header.timestamp()), sha256: Some(merged.sha256) };
-                let staged = Staged::Whole { key, body: rest, attributes };
-                self.uploads.keep(id, database, Kind::Merge, staged);
+                let staged = Staged::Whole { key: key.clone(), body: rest, attributes };
+                self.uploads.keep(id, database, &key, staged);
                 Ok(StoreAnswer::Merged(*merged))
             }
             (Ok(Ok((merged, rest))), Output::Parts(mut upload)) => {
@@ -83,7 +83,7 @@ impl<S: Source> Performer<S> {
                     self.give_up(Staged::Parts(upload)).await;
                     return Err(error);
                 }
-                self.uploads.keep(id, database, Kind::Merge, Staged::Parts(upload));
+                self.uploads.keep(id, database, &key, Staged::Parts(upload));
                 Ok(StoreAnswer::Merged(*merged))
             }
             (failed, output) => {

@@ -14,6 +14,8 @@ pub(super) enum Message<S> {
     Add(SourceId, Box<DatabaseConfig>, S, String),
     /// Sync what is committed by now.
     Sync(SourceId, SyncId),
+    /// A full image is wanted now.
+    Snapshot(SourceId),
     /// Sync what is pending, then stop following it.
     Stop(SourceId),
     /// The same for all, then end the loop.

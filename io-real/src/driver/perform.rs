@@ -137,13 +137,13 @@ impl<S: Source> Performer<S> {
 
     /// An upload stays while the engine may ask for it again.
     async fn complete(&self, staged: RequestId, database: SourceId) -> StoreResult {
-        let (kind, mut upload) = match self.uploads.take(staged) {
+        let (folder, mut upload) = match self.uploads.take(staged) {
             None => return Err(StoreError::Missing),
-            Some((kind, Staged::Parts(upload))) => (kind, upload),
-            Some((kind, Staged::Whole { key, body, attributes })) => {
+            Some((folder, Staged::Parts(upload))) => (folder, upload),
+            Some((folder, Staged::Whole { key, body, attributes })) => {
                 let put = self.requests.put(&key, body.clone(), &attributes, &Condition::IfAbsent).await;
                 if !matches!(put, Ok(_) | Err(StoreError::Refused)) {
-                    self.uploads.keep(staged, database, kind, Staged::Whole { key, body, attributes });
+                    self.uploads.keep(staged, database, &folder, Staged::Whole { key, body, attributes });
                 }
                 return put.map(|done| StoreAnswer::Put { etag: done.etag });
             }
@@ -158,7 +158,7 @@ impl<S: Source> Performer<S> {
             }
             Err(error) => {
                 if !mutated(Mutant::UploadForgotten) {
-                    self.uploads.keep(staged, database, kind, Staged::Parts(upload));
+                    self.uploads.keep(staged, database, &folder, Staged::Parts(upload));
                 }
                 Err(error)
             }

@@ -28,9 +28,12 @@ pub(super) enum Length {
 impl Length {
     pub(super) fn of(job: &SourceJob) -> Length {
         match job {
-            SourceJob::Look { .. } | SourceJob::Measure | SourceJob::Checkpoint(_) | SourceJob::Close => {
-                Length::Short
-            }
+            SourceJob::Look { .. }
+            | SourceJob::PinImage { .. }
+            | SourceJob::UnpinImage
+            | SourceJob::Measure
+            | SourceJob::Checkpoint(_)
+            | SourceJob::Close => Length::Short,
             SourceJob::Open { .. } | SourceJob::Survey { .. } | SourceJob::Seal { .. } => Length::Long,
         }
     }

@@ -3,7 +3,7 @@
 use super::message::Message;
 use super::perform::Performer;
 use super::promise::LOST;
-use super::uploads::{Kind, Staged};
+use super::uploads::Staged;
 use crate::port::{Source, StagedObject, Upload};
 use bytes::Bytes;
 use engine::ltx::Header;
@@ -40,6 +40,9 @@ const PARTS_MAX: u64 = 9_000;
 /// A part that did not get through changes nothing that anybody sees: it is sent again a few times, before all
 /// of the object is given up.
 const PART_ATTEMPTS: u32 = 4;
+/// Steps of one turn at the source: some milliseconds, for which a look may wait, and with it a checkpoint of the
+/// application.
+const STEPS_MAX: u32 = 16;
 const PART_PAUSE: Duration = Duration::from_millis(200);
 
 impl<S: Source> Performer<S> {
@@ -50,7 +53,7 @@ impl<S: Source> Performer<S> {
         database: SourceId,
         stage: Stage,
     ) -> Result<StoreAnswer, StoreError> {
-        for forgotten in self.uploads.take_of(database, Kind::Pages) {
+        for forgotten in self.uploads.take_of(database, &stage.key) {
             if mutated(Mutant::ForgottenUploadLeft) {
                 continue;
             }
@@ -67,7 +70,7 @@ impl<S: Source> Performer<S> {
         let mut upload = self.requests.upload(&key, &attributes).await?;
         match self.send_parts(id, database, first, &mut *upload, part_bytes).await {
             Ok(answer) => {
-                self.uploads.keep(id, database, Kind::Pages, Staged::Parts(upload));
+                self.uploads.keep(id, database, &key, Staged::Parts(upload));
                 Ok(answer)
             }
             Err(trouble) => {
@@ -143,15 +146,28 @@ impl<S: Source> Performer<S> {
         encoding: Encoding<S>,
         part_bytes: u64,
     ) -> Result<Piece<S>, SourceError> {
-        let (answer, answered) = oneshot::channel();
-        let task = move |source: &mut S| {
-            let piece = encoding.next(source, part_bytes);
-            // Whoever asked may be gone.
-            let _ = answer.send(piece);
-        };
-        let _ = self.messages.send(Message::SourceTask(database, Box::new(task)));
-        answered.await.unwrap_or_else(|_| Err(SourceError::Io(LOST.into())))
+        let mut encoding = encoding;
+        loop {
+            let (answer, answered) = oneshot::channel();
+            let task = move |source: &mut S| {
+                let piece = encoding.next(source, part_bytes);
+                // Whoever asked may be gone.
+                let _ = answer.send(piece);
+            };
+            let _ = self.messages.send(Message::SourceTask(database, Box::new(task)));
+            match answered.await.unwrap_or_else(|_| Err(SourceError::Io(LOST.into())))? {
+                Next::Piece(piece) => return Ok(piece),
+                Next::More(going) => encoding = going,
+            }
+        }
     }
+}
+
+/// What one turn at the source gave.
+enum Next<S: Source> {
+    Piece(Piece<S>),
+    /// The part is not full: other jobs of the source come first.
+    More(Encoding<S>),
 }
 
 /// One part, and what comes after it.
@@ -178,20 +194,25 @@ enum Encoding<S: Source> {
 }
 
 impl<S: Source> Encoding<S> {
-    fn next(self, source: &mut S, part_bytes: u64) -> Result<Piece<S>, SourceError> {
+    fn next(self, source: &mut S, part_bytes: u64) -> Result<Next<S>, SourceError> {
         let part_bytes = usize::try_from(part_bytes).unwrap_or(usize::MAX);
         let (mut stager, mut out, mut whole) = match self {
             Encoding::Start(header, pages) => (source.stage(&header, pages), Vec::new(), None),
             Encoding::Going { stager, over, whole } => (stager, over, whole),
         };
+        let mut steps = 0;
         while whole.is_none() && out.len() <= part_bytes {
+            if steps == STEPS_MAX {
+                return Ok(Next::More(Encoding::Going { stager, over: out, whole }));
+            }
             whole = source.step(&mut stager, &mut out)?;
+            steps += 1;
         }
         let over = if out.len() > part_bytes { out.split_off(part_bytes) } else { Vec::new() };
         let rest = match whole {
             Some(object) if over.is_empty() => Rest::Whole(object),
             whole => Rest::More(Encoding::Going { stager, over, whole }),
         };
-        Ok(Piece { part: Bytes::from(out), rest })
+        Ok(Next::Piece(Piece { part: Bytes::from(out), rest }))
     }
 }

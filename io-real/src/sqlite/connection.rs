@@ -119,6 +119,17 @@ impl Connection {
         Ok(lock(ShmLock::Share)? && lock(ShmLock::Release)?)
     }
 
+    /// Whether nobody checkpoints just now. Takes the checkpoint lock beside others for that moment, so only a connection
+    /// without a transaction asks.
+    pub(super) fn may_checkpoint(&self) -> Result<bool, SourceError> {
+        assert!(!self.pinned() && !self.guards(), "asked under a pin");
+        let lock = |action| {
+            raw::shm_lock(&self.sqlite, CHECKPOINT_LOCK, action)
+                .map_err(|code| io("checkpoint lock", from_code(code)))
+        };
+        Ok(lock(ShmLock::Share)? && lock(ShmLock::Release)?)
+    }
+
     /// Gives it back.
     pub(super) fn unguard(&self) {
         if let Some(slot) = self.guard.take() {
@@ -248,6 +259,9 @@ pub(super) fn lock_of(slot: usize) -> i32 {
     assert!(slot < READ_SLOTS);
     3 + i32::try_from(slot).expect("five slots")
 }
+
+/// SQLite's number of the lock of who checkpoints (WAL_CKPT_LOCK).
+const CHECKPOINT_LOCK: i32 = 1;
 
 /// BEGIN, the pinning statement, ROLLBACK, BEGIN IMMEDIATE.
 const STATEMENTS_MAX: usize = 4;

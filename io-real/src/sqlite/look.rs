@@ -1,5 +1,6 @@
 //! Hand over hand: what was committed since a position, and the next pin.
 
+use super::connection::Connection;
 use super::copying::Copying;
 use super::error::{from_code, io};
 use super::image::{ImageReader, View, pages, plausible};
@@ -26,6 +27,10 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    pub(super) fn new(from: WalPosition, pages_before: u32, bytes_max: u64, lock_byte: LockByte) -> Wanted {
+        Wanted { from, pages_before, bytes_max, lock_byte, fills: true }
+    }
+
     /// Frames up to `end` that were not read.
     pub(super) fn frames_to(&self, end: WalPosition) -> u32 {
         if end.salts == self.from.salts { end.frames.saturating_sub(self.from.frames) } else { end.frames }
@@ -49,14 +54,14 @@ impl Source {
         hand_over: HandOver,
     ) -> Result<Looked, SourceError> {
         let checked = self.check(config)?;
-        let wanted = Wanted { from, pages_before, bytes_max, lock_byte: config.lock_byte, fills: true };
+        let wanted = Wanted::new(from, pages_before, bytes_max, config.lock_byte);
         if hand_over == HandOver::Restart
             && let Some(looked) = self.look_locked(config, &wanted)?
         {
             return Ok(looked);
         }
         let (snapshot, view) = self.pin_free(checked.index)?;
-        let tail = match self.tail(&snapshot, view, &wanted) {
+        let tail = match self.tail(self.free(), &snapshot, view, &wanted) {
             Ok(tail) => tail,
             Err(e) => {
                 self.free().end();
@@ -83,6 +88,7 @@ impl Source {
             handed_over,
             backfilled: backfilled || copying == Copying::Ended,
             copying: copying == Copying::Yes,
+            image_in_the_way: self.image_in_the_way(),
             wal_bytes: checked.wal_bytes,
         })
     }
@@ -93,9 +99,10 @@ impl Source {
         self.is_as_checked(config) || matches!(self.settle(config), Ok(Some(_)))
     }
 
-    /// Everything after `from` that fits, read under the pin of the free connection while the anchor still holds.
+    /// Everything after `from` that fits, read under the pin of `on` while the anchor still holds.
     pub(super) fn tail(
         &self,
+        on: &Connection,
         snapshot: &Snapshot,
         view: View,
         wanted: &Wanted,
@@ -114,7 +121,7 @@ impl Source {
         if !restarted && end.frames == from.frames {
             // Not even a look at the log: it may be another generation already.
             if mutated(Mutant::LogOpenedForNothing) && end.frames > 0 {
-                Log::open(self.free(), snapshot)?;
+                Log::open(on, snapshot)?;
             }
             let same = end.frames == 0 || end.checksum == from.checksum;
             return if same {
@@ -130,17 +137,17 @@ impl Source {
         if view == View::Database && !self.anchor().guards() {
             return Err(bad(end.frames, "copied into the database under the pin".to_owned()));
         }
-        let log = Log::open(self.free(), snapshot)?;
+        let log = Log::open(on, snapshot)?;
         let start = if restarted || from.frames == 0 { log.start() } else { from };
         let lock_page = wanted.lock_byte.pgno(snapshot.page_size);
         let mut gather = Gather::new(lock_page, wanted.bytes_max, wanted.pages_before);
         log.walk(start, |frame| gather.push(&frame, start))?;
-        self.finish(&log, snapshot, view, start, wanted, gather.finish()).map(Some)
+        self.finish((on, &log), snapshot, view, start, wanted, gather.finish()).map(Some)
     }
 
     fn finish(
         &self,
-        log: &Log<'_>,
+        (on, log): (&Connection, &Log<'_>),
         snapshot: &Snapshot,
         view: View,
         start: WalPosition,
@@ -159,7 +166,7 @@ impl Source {
             .retain(|pgno, _| pgno.into_inner() <= tail.commit || mutated(Mutant::PagesBeyondCommitKept));
 
         let lock_page = wanted.lock_byte.pgno(snapshot.page_size);
-        self.check_plausible(snapshot, &tail)?;
+        check_plausible(on, snapshot, &tail)?;
         let grown = gathered.pages_min.saturating_add(1);
         let missing: BTreeSet<Pgno> =
             pages(grown, tail.commit, lock_page).filter(|pgno| !tail.pages.contains_key(pgno)).collect();
@@ -176,54 +183,52 @@ impl Source {
                 _ => 0,
             };
             let budget = wanted.bytes_max.saturating_sub(gathered.bytes);
-            self.fill(log, snapshot, backfilled, &missing, budget, &mut tail)?;
+            fill((on, log), snapshot, backfilled, &missing, budget, &mut tail)?;
         }
         Ok(tail)
     }
+}
 
-    fn check_plausible(&self, snapshot: &Snapshot, tail: &Tail) -> Result<(), SourceError> {
-        let size =
-            self.free().database()?.size_bytes().map_err(|code| io("database size", from_code(code)))?;
-        if plausible(tail.commit, snapshot.page_size, size, tail.end.frames) {
-            return Ok(());
-        }
-        Err(bad(tail.end.frames, format!("claims a database of {} pages", tail.commit)))
+fn check_plausible(on: &Connection, snapshot: &Snapshot, tail: &Tail) -> Result<(), SourceError> {
+    let size = on.database()?.size_bytes().map_err(|code| io("database size", from_code(code)))?;
+    if plausible(tail.commit, snapshot.page_size, size, tail.end.frames) {
+        return Ok(());
     }
+    Err(bad(tail.end.frames, format!("claims a database of {} pages", tail.commit)))
+}
 
-    /// Pages that the database gained without a frame in the tail: an older frame of this log, else the database
-    /// file, else zeros (docs/design.md section 2).
-    fn fill(
-        &self,
-        log: &Log<'_>,
-        snapshot: &Snapshot,
-        backfilled: u32,
-        missing: &BTreeSet<Pgno>,
-        mut budget: u64,
-        tail: &mut Tail,
-    ) -> Result<(), SourceError> {
-        let mut frames = BTreeMap::new();
-        log.newest_of(
-            tail.start.frames,
-            |pgno| missing.contains(&pgno),
-            |pgno, frame| {
-                frames.insert(pgno, frame);
-            },
-        )?;
-        frames.retain(|_, frame| *frame > backfilled);
-        let mut reader = ImageReader::new(self.free(), snapshot.page_size)?;
-        let missing: Vec<Pgno> = missing.iter().copied().collect();
-        reader.read_each(&missing, &frames, |pgno, page| {
-            let place = match budget.checked_sub(page.len() as u64) {
-                Some(left) => {
-                    budget = left;
-                    TailPlace::Memory(Bytes::copy_from_slice(page))
-                }
-                None => frames.get(&pgno).map_or(TailPlace::Database, |frame| TailPlace::Frame(*frame)),
-            };
-            let filled = TailPage { checksum: page_checksum(pgno, page), place };
-            assert!(tail.pages.insert(pgno, filled).is_none(), "page {pgno} was missing");
-        })
-    }
+/// Pages that the database gained without a frame in the tail: an older frame of this log, else the database
+/// file, else zeros (docs/design.md section 2).
+fn fill(
+    (on, log): (&Connection, &Log<'_>),
+    snapshot: &Snapshot,
+    backfilled: u32,
+    missing: &BTreeSet<Pgno>,
+    mut budget: u64,
+    tail: &mut Tail,
+) -> Result<(), SourceError> {
+    let mut frames = BTreeMap::new();
+    log.newest_of(
+        tail.start.frames,
+        |pgno| missing.contains(&pgno),
+        |pgno, frame| {
+            frames.insert(pgno, frame);
+        },
+    )?;
+    frames.retain(|_, frame| *frame > backfilled);
+    let mut reader = ImageReader::new(on, snapshot.page_size)?;
+    let missing: Vec<Pgno> = missing.iter().copied().collect();
+    reader.read_each(&missing, &frames, |pgno, page| {
+        let place = match budget.checked_sub(page.len() as u64) {
+            Some(left) => {
+                budget = left;
+                TailPlace::Memory(Bytes::copy_from_slice(page))
+            }
+            None => frames.get(&pgno).map_or(TailPlace::Database, |frame| TailPlace::Frame(*frame)),
+        };
+        let filled = TailPage { checksum: page_checksum(pgno, page), place };
+        assert!(tail.pages.insert(pgno, filled).is_none(), "page {pgno} was missing");
+    })
 }
 
 /// Whether a tail holds everything up to the snapshot, so that nothing needs the old anchor any more.

@@ -1,4 +1,5 @@
-//! The followed database: two connections, a pin that is handed over, and everything that is read under it.
+//! The followed database: two connections, a pin that is handed over, and everything that is read under it; and a third
+//! connection, while an image is pinned.
 //!
 //! ```text
 //! SourceJob -> Session -> Source: Connection (anchor, free) -> Snapshot, Tail, page checksums, LTX bytes
@@ -16,6 +17,7 @@ mod copying;
 mod error;
 mod guard;
 mod image;
+mod image_pin;
 mod library;
 mod log;
 mod look;
@@ -27,6 +29,7 @@ mod stage;
 mod survey;
 mod tail;
 mod wal_index;
+mod whole_image;
 mod witness;
 
 pub use session::{Session, SessionConfig};

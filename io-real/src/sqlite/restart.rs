@@ -61,7 +61,7 @@ impl Source {
         if snapshot.end.frames == 0 || view == View::Database || is_much {
             return Ok(None);
         }
-        let tail = match self.tail(&snapshot, view, &wanted.without_filling()) {
+        let tail = match self.tail(self.free(), &snapshot, view, &wanted.without_filling()) {
             // Pages without frames may lie anywhere in log and database.
             Err(SourceError::Busy) => return Ok(None),
             tail => tail?,
@@ -106,6 +106,7 @@ impl Source {
             handed_over: true,
             backfilled: alone && view == View::Database,
             copying: false,
+            image_in_the_way: self.image_in_the_way(),
             wal_bytes,
         }))
     }

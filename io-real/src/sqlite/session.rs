@@ -1,6 +1,7 @@
 //! One followed database, as the engine's [`SourceJob`]s see it.
 
 use super::image::ImageReader;
+use super::look::Wanted;
 use super::source::Source;
 use super::stage::Stager;
 use crate::port::Files;
@@ -39,12 +40,23 @@ pub struct Session {
     entered_wal_mode: bool,
     /// Counts anchors: pages that were chosen under one must not be read under another.
     anchors: u64,
+    /// Counts image pins for the same reason.
+    images: u64,
+}
+
+/// What pages are read under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Under {
+    /// The anchor of this number.
+    Anchor(u64),
+    /// The image pin of this number.
+    Image(u64),
 }
 
 impl Session {
     /// A session that has nothing open.
     pub fn new(config: SessionConfig) -> Session {
-        Session { config, source: None, entered_wal_mode: false, anchors: 0 }
+        Session { config, source: None, entered_wal_mode: false, anchors: 0, images: 0 }
     }
 
     /// Does one job, as its documentation says.
@@ -75,6 +87,19 @@ impl Session {
                 let (config, source) = self.open()?;
                 source.survey(config, as_of).map(|surveyed| SourceAnswer::Surveyed(Box::new(surveyed)))
             }
+            SourceJob::PinImage { from, pages_before, bytes_max } => {
+                self.images += 1;
+                let (config, source) = self.open()?;
+                let wanted = Wanted::new(from, pages_before, bytes_max, config.lock_byte);
+                source.pin_image(config, &wanted).map(SourceAnswer::ImagePinned)
+            }
+            SourceJob::UnpinImage => {
+                self.images += 1;
+                if let Some(source) = &mut self.source {
+                    source.image = None;
+                }
+                Ok(SourceAnswer::ImageUnpinned)
+            }
             SourceJob::Measure => {
                 let (config, source) = self.open()?;
                 source.measure(config).map(SourceAnswer::Measured)
@@ -93,13 +118,17 @@ impl Session {
 
     /// Starts to encode an object piece by piece; jobs that leave the anchor where it is may run in between.
     pub fn stage(&self, header: &Header, pages: PageSet) -> Stager {
-        Stager::new(header, pages, self.config.lock_byte, self.anchors)
+        let under = match pages {
+            PageSet::Image(_) => Under::Image(self.images),
+            PageSet::Memory(_) | PageSet::Pinned(_) => Under::Anchor(self.anchors),
+        };
+        Stager::new(header, pages, self.config.lock_byte, under)
     }
 
     fn seal(&mut self, header: &Header, pages: PageSet) -> Result<Sealed, SourceError> {
         let pages = match pages {
             PageSet::Memory(pages) => return Ok(seal(header, pages, self.config.lock_byte)),
-            pinned @ PageSet::Pinned(_) => pinned,
+            pinned @ (PageSet::Pinned(_) | PageSet::Image(_)) => pinned,
         };
         let mut body = Vec::new();
         let mut stager = self.stage(header, pages);
@@ -111,18 +140,33 @@ impl Session {
         }
     }
 
-    /// For the stager: pages under the anchor that was there when it began.
-    pub(super) fn reader(&mut self, header: &Header, anchor: u64) -> Result<ImageReader<'_>, SourceError> {
+    /// For the stager: pages under the pin that was there when it began.
+    pub(super) fn reader(&mut self, header: &Header, under: Under) -> Result<ImageReader<'_>, SourceError> {
         let unstable = |why: &str| Err(SourceError::Unstable(why.into()));
-        if anchor != self.anchors {
-            return unstable("the anchor has moved");
+        let stays = match under {
+            Under::Anchor(number) => number == self.anchors,
+            Under::Image(number) => number == self.images,
+        };
+        if !stays {
+            return unstable("the pin has moved or is gone");
         }
         let (_, source) = self.open()?;
         source.usable()?;
-        if source.anchored.page_size != header.page_size() {
+        let (connection, page_size) = match (under, &source.image) {
+            (Under::Anchor(_), _) => (source.anchor(), source.anchored.page_size),
+            (Under::Image(_), Some(image)) if image.is_held() => (image.connection(), image.page_size()),
+            (Under::Image(_), _) => return unstable("the image is not pinned any more"),
+        };
+        if page_size != header.page_size() {
             return unstable("the page size is another");
         }
-        ImageReader::new(source.anchor(), header.page_size())
+        ImageReader::new(connection, header.page_size())
+    }
+
+    /// For the stager: whether the files are still ours.
+    pub(super) fn check(&mut self) -> Result<(), SourceError> {
+        let (config, source) = self.open()?;
+        source.check(config).map(drop)
     }
 
     fn open(&mut self) -> Result<(&SessionConfig, &mut Source), SourceError> {
@@ -134,5 +178,6 @@ impl Session {
     fn close(&mut self) {
         self.source = None;
         self.anchors += 1;
+        self.images += 1;
     }
 }

@@ -5,6 +5,7 @@ use super::copied::PAGES_MAX;
 use super::copying::Waits;
 use super::error::{from_lock, from_system};
 use super::image::View;
+use super::image_pin::ImagePin;
 use super::log::bad;
 use super::session::SessionConfig;
 use super::wal_index::WalIndex;
@@ -19,6 +20,8 @@ use std::path::{Path, PathBuf};
 /// Dropping it ends the pin, closes both connections without a checkpoint, and then releases the lock.
 pub(super) struct Source {
     connections: [Connection; 2],
+    /// The third, while an image is pinned.
+    pub(super) image: Option<ImagePin>,
     /// Which connection holds the pin.
     pub(super) anchor: usize,
     /// Looks since the guard went into a slot with an old mark.
@@ -30,7 +33,7 @@ pub(super) struct Source {
     /// Where the image at the anchor is; `None` when the pin was taken without asking.
     pub(super) view: Option<View>,
     witness: Witness,
-    paths: Paths,
+    pub(super) paths: Paths,
     /// The committed end that was seen to be fully in the database by an earlier job.
     backfilled: Option<(Salts, u32)>,
     /// Why nothing may be done any more but closing.
@@ -69,6 +72,7 @@ impl Source {
         let opened = Opened { snapshot: anchored, entered_wal_mode, file: found.id() };
         let source = Source {
             connections,
+            image: None,
             anchor: 0,
             old_mark_looks: 0,
             waits: Waits::default(),

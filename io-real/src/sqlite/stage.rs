@@ -1,6 +1,8 @@
 //! Encoding an object in steps of bounded size, so that parts can go up while pages are still read.
 
 use super::Session;
+use super::session::Under;
+use super::whole_image::WholeImage;
 use bytes::Bytes;
 use engine::db::{Fingerprint, NO_PAGES, page_checksum};
 use engine::ltx::{Encoder, Finished, Header};
@@ -18,7 +20,7 @@ pub struct Stager {
     begun: bool,
     pages: Pages,
     lock_byte: LockByte,
-    anchor: u64,
+    under: Under,
     hash: sha2::Sha256,
     size_bytes: u64,
     /// XOR over the pages so far.
@@ -34,6 +36,10 @@ enum Pages {
         frames: BTreeMap<Pgno, u32>,
         memory: BTreeMap<Pgno, Bytes>,
         expected: (Checksum, Fingerprint),
+    },
+    Image {
+        left: Left,
+        whole: WholeImage,
     },
 }
 
@@ -61,9 +67,18 @@ pub struct Staged {
 }
 
 impl Stager {
-    pub(super) fn new(header: &Header, pages: PageSet, lock_byte: LockByte, anchor: u64) -> Stager {
+    pub(super) fn new(header: &Header, pages: PageSet, lock_byte: LockByte, under: Under) -> Stager {
         let pages = match pages {
             PageSet::Memory(pages) => Pages::Memory(pages.into_iter()),
+            PageSet::Image(image) => {
+                assert_eq!(
+                    Some(image.sums.checksum()),
+                    header.chain().map(|chain| chain.after),
+                    "of all pages"
+                );
+                let left = Left::All { next: 1, last: image.sums.page_count() };
+                Pages::Image { left, whole: WholeImage::new(image) }
+            }
             PageSet::Pinned(PinnedPages { select, frames, memory, checksum, fingerprint }) => {
                 if let Select::All(_) = select {
                     assert_eq!(
@@ -85,7 +100,7 @@ impl Stager {
             begun: false,
             pages,
             lock_byte,
-            anchor,
+            under,
             hash: sha2::Sha256::new(),
             size_bytes: 0,
             checksum: NO_PAGES,
@@ -94,7 +109,7 @@ impl Stager {
     }
 
     /// Appends the bytes of up to [`STEP_PAGES`] pages to `out`. `session` is the one that made this, and its
-    /// anchor has not moved since (else [`SourceError::Unstable`]).
+    /// anchor (of a whole image: its image pin) has not moved since (else [`SourceError::Unstable`]).
     ///
     /// # Errors
     /// Whatever reading says; [`SourceError::Unstable`] at the end when the pages were not those surveyed. What came
@@ -128,12 +143,18 @@ impl Stager {
                     let in_memory = run.last().and_then(|last| Some((*last, memory.get(last)?)));
                     let to_read = &run[..run.len() - usize::from(in_memory.is_some())];
                     if !to_read.is_empty() {
-                        session.reader(&self.header, self.anchor)?.read_each(to_read, frames, &mut push)?;
+                        session.reader(&self.header, self.under)?.read_each(to_read, frames, &mut push)?;
                     }
                     if let Some((pgno, page)) = in_memory {
                         push(pgno, page);
                     }
                 }
+                now.len()
+            }
+            Pages::Image { left, whole } => {
+                let now = left.take(STEP_PAGES, self.lock_byte.pgno(self.header.page_size()));
+                let push = |pgno: Pgno, page: &[u8]| encoder.push(pgno, page, out);
+                whole.read(session, &self.header, self.under, &now, push)?;
                 now.len()
             }
         };
@@ -148,6 +169,9 @@ impl Stager {
 
     /// The pages are through: were they the right ones?
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<Finished, SourceError> {
+        if let Pages::Image { whole, .. } = &self.pages {
+            whole.finish()?;
+        }
         if let Pages::Pinned { expected, .. } = &self.pages
             && *expected != (self.checksum, self.fingerprint)
         {

@@ -47,6 +47,8 @@ pub(super) enum Kind {
 
 struct UploadSeen {
     database: String,
+    /// Slots and full images go up beside each other.
+    level: String,
     has_ended: bool,
     was_given_up: bool,
     /// The outcome of its completion is not known.
@@ -143,14 +145,16 @@ impl Traffic {
         self.lock().unclear.remove(key);
     }
 
-    /// An upload has begun. Before another one of the same database begins, the driver gives the last one up.
+    /// An upload has begun. Before another one of the same database and level begins, the driver gives the last one up.
     pub(super) fn upload_started(&self, upload: UploadId, key: &str) {
         let folders: Vec<&str> = key.split('/').collect();
-        let database = folders[..folders.len() - 2].join("/");
+        let (database, level) =
+            (folders[..folders.len() - 2].join("/"), folders[folders.len() - 2].to_owned());
         let mut state = self.lock();
-        let open = |seen: &&UploadSeen| seen.database == database && !seen.has_ended && !seen.was_given_up;
-        let forgotten = state.uploads.values().filter(open).count();
-        let seen = UploadSeen { database, has_ended: false, was_given_up: false, is_unclear: false };
+        let is_open = |seen: &&UploadSeen| !seen.has_ended && !seen.was_given_up;
+        let of_both = |seen: &&UploadSeen| seen.database == database && seen.level == level && is_open(seen);
+        let forgotten = state.uploads.values().filter(of_both).count();
+        let seen = UploadSeen { database, level, has_ended: false, was_given_up: false, is_unclear: false };
         state.uploads.insert(upload, seen);
         drop(state);
         if forgotten > 0 {
@@ -176,7 +180,8 @@ impl Traffic {
     /// A database is not followed any more: what it may still have open is left to the sweep.
     pub(super) fn database_stops(&self, database: &str) {
         for seen in self.lock().uploads.values_mut().filter(|seen| seen.database == database) {
-            seen.was_given_up |= seen.is_unclear;
+            // An end waits for no full image.
+            seen.was_given_up |= seen.is_unclear || seen.level == "0009";
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Database {
     pub files: Option<Files>,
     /// The daemon's read transaction.
     pub pin: Option<Pin>,
+    /// Its other one, while it makes a full image.
+    pub image_pin: Option<Pin>,
     page_size: PageSize,
     /// Machines that go on with one image write different contents.
     versions: Version,
@@ -40,6 +42,8 @@ pub struct Files {
     pub attempted: usize,
     /// The database file.
     file: Vec<Version>,
+    /// A page of it that the medium does not give as it was written.
+    rotten: Option<u32>,
     /// What SQLite reads.
     image: Image,
 }
@@ -79,8 +83,17 @@ impl Database {
     ) -> Database {
         let versions = machine << 40;
         let files = None;
-        let mut database =
-            Database { place, full, files, pin: None, page_size, versions, files_made: 0, tells_births };
+        let mut database = Database {
+            place,
+            full,
+            files,
+            pin: None,
+            image_pin: None,
+            page_size,
+            versions,
+            files_made: 0,
+            tells_births,
+        };
         let first = (0..pages).map(|_| database.next_version()).collect();
         database.place_file(first);
         database
@@ -90,8 +103,14 @@ impl Database {
     pub fn copy(&self, machine: u64) -> Option<Database> {
         let image = self.image()?.pages().to_vec();
         let versions = machine << 40 | self.versions & 0xff_ffff_ffff;
-        let mut copy =
-            Database { versions, files: None, pin: None, files_made: machine << 32, ..self.clone() };
+        let mut copy = Database {
+            versions,
+            files: None,
+            pin: None,
+            image_pin: None,
+            files_made: machine << 32,
+            ..self.clone()
+        };
         copy.place_file(image);
         Some(copy)
     }
@@ -116,8 +135,15 @@ impl Database {
         self.files_made += 1;
         let id = FileId { inode: self.files_made, born_ns: self.tells_births.then_some(1) };
         let image = Image::new(file.clone());
-        self.files =
-            Some(Files { id, log: Log::new(self.page_size), backfilled: 0, attempted: 0, file, image });
+        self.files = Some(Files {
+            id,
+            log: Log::new(self.page_size),
+            backfilled: 0,
+            attempted: 0,
+            file,
+            rotten: None,
+            image,
+        });
     }
 
     /// A new database under the same name.
@@ -150,8 +176,10 @@ impl Database {
         let (place, full, pin) = (self.place, self.full, self.pin);
         let files = self.files.as_mut().expect("seen above");
         let copied = files.backfilled == files.log.frames().len() && files.backfilled > 0;
-        if copied && pin.is_none_or(|pin| pin.on_database) {
+        let pinned = |pin: Option<Pin>| pin.is_some_and(|pin| !pin.on_database);
+        if copied && !pinned(pin) && !pinned(self.image_pin) {
             files.restart(draw, false);
+            self.image_pin = self.image_pin.map(|_| Pin { frames: 0, on_database: true });
             self.pin = pin.map(|_| Pin { frames: 0, on_database: true });
         }
         files.log.append(place, &written, size, transaction.rolled_back, draw);
@@ -169,15 +197,15 @@ impl Database {
 
     /// Copies the log into the file as far as the daemon's pin lets anybody; whether all of it is there now.
     pub fn copy_log(&mut self) -> bool {
-        let pin = self.pin;
+        let pins = [self.pin, self.image_pin];
         let Some(files) = &mut self.files else { return false };
         let all = files.log.frames().len();
-        let upto = match pin {
+        let upto = |pin: Pin| match pin.on_database {
             // Who reads the file alone lets nobody write to it.
-            Some(pin) if pin.on_database => files.backfilled,
-            Some(pin) => pin.frames,
-            None => all,
+            true => files.backfilled,
+            false => pin.frames,
         };
+        let upto = pins.into_iter().flatten().map(upto).min().unwrap_or(all);
         files.copy(upto);
         files.backfilled == all
     }
@@ -185,19 +213,20 @@ impl Database {
     /// Copies the log, and empties it; false where the daemon's pin or what it has not read is in the way.
     pub fn truncate(&mut self, draw: &mut Random) -> bool {
         let complete = self.copy_log();
-        let in_log = self.pin.is_some_and(|pin| !pin.on_database);
+        let in_log = [self.pin, self.image_pin].into_iter().flatten().any(|pin| !pin.on_database);
         if !complete || in_log {
             return false;
         }
         let files = self.files.as_mut().expect("a log was copied");
         files.restart(draw, true);
+        self.image_pin = self.image_pin.map(|_| Pin { frames: 0, on_database: true });
         self.pin = self.pin.map(|_| Pin { frames: 0, on_database: true });
         true
     }
 
     /// The application ends: where nobody else is connected the log is copied and deleted.
     pub fn close(&mut self) {
-        if self.pin.is_none() && self.copy_log() {
+        if self.pin.is_none() && self.image_pin.is_none() && self.copy_log() {
             let files = self.files.as_mut().expect("copied");
             files.log = Log::new(self.page_size);
             (files.backfilled, files.attempted) = (0, 0);
@@ -206,7 +235,7 @@ impl Database {
 
     /// The power goes: the daemon is dead, too. Whether commits are gone.
     pub fn lose_power(&mut self, draw: &mut Random) -> bool {
-        self.pin = None;
+        (self.pin, self.image_pin) = (None, None);
         let Some(files) = &mut self.files else { return false };
         let gone = files.log.lose_power(draw) > 0;
         // Recovery makes a new index, which does not know how much was copied.
@@ -241,6 +270,21 @@ impl Files {
         self.file.get(pgno as usize - 1).copied().unwrap_or(0)
     }
 
+    /// The page as the medium gives it to who reads the file.
+    pub fn on_medium(&self, pgno: u32) -> Version {
+        if self.rotten == Some(pgno) { ROT } else { self.in_file(pgno) }
+    }
+
+    /// The medium loses a page.
+    pub fn rot(&mut self, pgno: u32) {
+        self.rotten = Some(pgno);
+    }
+
+    /// It gives the page again; which one it was.
+    pub fn mend(&mut self) -> Option<u32> {
+        self.rotten.take()
+    }
+
     /// The image.
     pub fn image(&self) -> &Image {
         &self.image
@@ -257,6 +301,7 @@ impl Files {
             let page = frame.pgno as usize;
             self.file.resize(self.file.len().max(page), 0);
             self.file[page - 1] = frame.version;
+            self.rotten.take_if(|rotten| *rotten == frame.pgno);
         }
         (self.backfilled, self.attempted) = (upto, self.attempted.max(upto));
         if upto == self.log.frames().len() {
@@ -273,3 +318,6 @@ impl Files {
         (self.backfilled, self.attempted) = (0, 0);
     }
 }
+
+/// What a lost page holds: nobody writes it.
+const ROT: Version = 1 << 62;

@@ -250,6 +250,22 @@ impl Mirror {
         Ok(())
     }
 
+    /// A full image holds what its slot does.
+    pub fn check_snapshot(&self, txid: Txid) -> Result<(), Violation> {
+        let object = self.read(ObjectKey::snapshot(txid), 1)?;
+        let after = object.header.chain().map(|chain| chain.after);
+        let pages = object.pages.iter();
+        let found = pages.fold(Checksum::new(0), |xor, (pgno, page)| xor ^ page_checksum(*pgno, page));
+        let known = self.afters.get(&txid).copied();
+        if known.is_none() || after != known || Some(found) != known {
+            let message = format!(
+                "the image of {txid} leads to {found}, its header says {after:?}, the slot {known:?}"
+            );
+            return Err(Violation::new(7, message));
+        }
+        Ok(())
+    }
+
     fn key(&self, key: ObjectKey) -> String {
         self.place.object_key(Layout::S3, key)
     }

@@ -33,6 +33,8 @@ pub struct FleetSettings {
     pub wal_bytes_max: u64,
     /// The daemon's.
     pub l0_retention: Duration,
+    /// Behind so many of a million deeds somebody asks for a full image.
+    pub image_ppm: u32,
     /// Keys of one page of a listing.
     pub list_keys_max: usize,
     /// Second writers join.
@@ -105,6 +107,7 @@ impl FleetSettings {
             checkpoint_pages: *draw.pick(&[8, 100, 1000]),
             wal_bytes_max: *draw.pick(&[60_000, 1 << 30]),
             l0_retention: *draw.pick(&[300 * second, 3_600 * second, 24 * 3_600 * second]),
+            image_ppm: *Random::indexed(seed, Stream::Fleet, 9).pick(&[0, 200_000, 700_000]),
             list_keys_max: *draw.pick(&[3, 1000, 1000]),
             second_writers: draw.ppm(half) && !unconditional,
             clones_state: draw.ppm(250_000),

@@ -8,9 +8,11 @@ use super::page;
 use bytes::Bytes;
 use engine::db::{PageSums, page_checksum};
 use engine::ltx::{Encoder, Header, WalSpan};
+use engine::mutants::{Mutant, mutated};
 use engine::replicate::{
-    CheckpointMode, Checkpointed, FileId, HandOver, Looked, Measured, Opened, PageSet, PinnedPages, Sealed,
-    Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed, Tail, TailPage, TailPlace,
+    CheckpointMode, Checkpointed, FileId, HandOver, ImagePinned, Looked, Measured, Opened, PageSet,
+    PinnedPages, ROTTEN_PAGES_MAX, Sealed, Select, Snapshot, SourceAnswer, SourceError, SourceJob, Surveyed,
+    Tail, TailPage, TailPlace,
 };
 use engine::store::Sha256;
 use engine::types::{Checksum, LockByte, Pgno, Salts, WalPosition};
@@ -18,6 +20,7 @@ use engine::wal::Tail as Gathered;
 use io_real::sqlite::{Progress, Staged};
 use io_sim::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The daemon's end of one database.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Source {
     open: Option<FileId>,
     /// Counts anchors: pages that were chosen under one are not read under another.
     anchors: u64,
+    /// Counts image pins.
+    images: u64,
 }
 
 /// An object that goes up in parts, under the anchor of its time.
@@ -33,6 +38,7 @@ pub struct Stager {
     header: Header,
     pages: Option<PageSet>,
     anchor: u64,
+    image: u64,
 }
 
 impl Source {
@@ -53,9 +59,14 @@ impl Source {
                 Ok(SourceAnswer::Closed)
             }
             SourceJob::Seal { header, pages } => {
-                let body = self.encode(database, &header, &pages, self.anchors)?;
+                let body = self.encode(database, &header, &pages, (self.anchors, self.images))?;
                 let sha256 = Sha256::of(&body);
                 Ok(SourceAnswer::Sealed(Sealed { body: body.into(), sha256 }))
+            }
+            SourceJob::UnpinImage => {
+                database.image_pin = None;
+                self.images += 1;
+                Ok(SourceAnswer::ImageUnpinned)
             }
             job => {
                 self.usable(database)?;
@@ -67,14 +78,15 @@ impl Source {
     /// The process died, or lets go.
     pub fn close(&mut self, database: &mut Database) {
         if self.open.take().is_some() {
-            database.pin = None;
+            (database.pin, database.image_pin) = (None, None);
         }
         self.anchors += 1;
+        self.images += 1;
     }
 
     /// Begins to encode what goes up in parts.
     pub fn stage(&self, header: &Header, pages: PageSet) -> Stager {
-        Stager { header: header.clone(), pages: Some(pages), anchor: self.anchors }
+        Stager { header: header.clone(), pages: Some(pages), anchor: self.anchors, image: self.images }
     }
 
     /// Encodes all of it.
@@ -85,7 +97,7 @@ impl Source {
         out: &mut Vec<u8>,
     ) -> Result<Progress, SourceError> {
         let pages = stager.pages.take().expect("a stager ends once");
-        let body = self.encode(database, &stager.header, &pages, stager.anchor)?;
+        let body = self.encode(database, &stager.header, &pages, (stager.anchor, stager.image))?;
         let staged = Staged { sha256: Sha256::of(&body), size_bytes: body.len() as u64 };
         out.extend_from_slice(&body);
         Ok(Progress::Done(staged))
@@ -121,13 +133,24 @@ impl Source {
                 database.pin = Some(pin_now(files));
                 SourceAnswer::Surveyed(Box::new(surveyed))
             }
+            SourceJob::PinImage { from, pages_before, bytes_max } => {
+                self.images += 1;
+                let looked = self.look(database, from, pages_before, bytes_max, HandOver::Never);
+                let files = database.files.as_ref().expect("usable");
+                let whole = is_whole(looked.tail.as_ref(), looked.snapshot.end);
+                let frames = whole.then(|| Arc::new(newest_frames(files)));
+                database.image_pin = whole.then(|| pin_now(database.files.as_ref().expect("usable")));
+                SourceAnswer::ImagePinned(ImagePinned { looked, frames })
+            }
             SourceJob::Measure => {
                 let log = &database.files.as_ref().expect("usable").log;
                 let (wal_bytes, committed_bytes) = (log.file_bytes(), log.committed_bytes());
                 SourceAnswer::Measured(Measured { wal_bytes, committed_bytes })
             }
             SourceJob::Checkpoint(mode) => SourceAnswer::Checkpointed(checkpoint(database, mode, draw)),
-            SourceJob::Open { .. } | SourceJob::Close | SourceJob::Seal { .. } => unreachable!("done above"),
+            SourceJob::Open { .. } | SourceJob::Close | SourceJob::UnpinImage | SourceJob::Seal { .. } => {
+                unreachable!("done above")
+            }
         }
     }
 
@@ -144,8 +167,7 @@ impl Source {
         let nothing_new = from.salts == end.salts && from.frames == end.frames;
         let tail =
             (!nothing_new && end.frames > 0).then(|| tail(database, files, from, pages_before, bytes_max));
-        let in_memory = |tail: &Tail| tail.pages.values().all(|p| matches!(p.place, TailPlace::Memory(_)));
-        let whole = tail.as_ref().is_none_or(|tail| tail.end == end && in_memory(tail));
+        let whole = is_whole(tail.as_ref(), end);
         let handed_over = hand_over != HandOver::Never && whole;
         let mut looked = Looked {
             snapshot: snapshot(database, files),
@@ -153,6 +175,7 @@ impl Source {
             handed_over,
             backfilled: pin.on_database,
             copying: false,
+            image_in_the_way: false,
             wal_bytes: files.log.file_bytes(),
         };
         if handed_over {
@@ -172,13 +195,37 @@ impl Source {
         database: &Database,
         header: &Header,
         pages: &PageSet,
-        anchor: u64,
+        (anchor, image): (u64, u64),
     ) -> Result<Vec<u8>, SourceError> {
         let mut out = Vec::new();
         let mut encoder = Encoder::new(header, LockByte::SQLITE, &mut out);
         match pages {
             PageSet::Memory(pages) => {
                 pages.iter().for_each(|(pgno, page)| encoder.push(*pgno, page, &mut out));
+            }
+            PageSet::Image(pages) => {
+                self.usable(database)?;
+                if image != self.images || database.image_pin.is_none() {
+                    return Err(SourceError::Unstable("the image pin is gone".into()));
+                }
+                let (mut rotten, mut count) = (Vec::new(), 0);
+                for number in 1..=pages.sums.page_count() {
+                    let pgno = page::number(number);
+                    let page = read_at_pin(database, pages.frames.get(&pgno), pgno);
+                    if pages.sums.get(pgno) != Some(page_checksum(pgno, &page))
+                        && !mutated(Mutant::RotNotNoticed)
+                    {
+                        count += 1;
+                        rotten.push(pgno);
+                    } else if count == 0 {
+                        // The rest is read to name what else is lost.
+                        encoder.push(pgno, &page, &mut out);
+                    }
+                }
+                if count > 0 {
+                    rotten.truncate(ROTTEN_PAGES_MAX);
+                    return Err(SourceError::Rotten { pages: rotten, count });
+                }
             }
             PageSet::Pinned(pinned) => {
                 self.usable(database)?;
@@ -277,15 +324,27 @@ fn cut(files: &Files, start: WalPosition, pages_max: u64) -> usize {
     fits.expect("the log ends after a commit")
 }
 
-fn survey(database: &Database, files: &Files, as_of: Option<WalSpan>) -> Surveyed {
-    let log = &files.log;
+/// Pages of the image that the file does not have, with their newest frame.
+fn newest_frames(files: &Files) -> BTreeMap<Pgno, u32> {
     let mut frames = BTreeMap::new();
-    for (i, frame) in log.frames().iter().enumerate().skip(files.backfilled) {
+    for (i, frame) in files.log.frames().iter().enumerate().skip(files.backfilled) {
         if frame.pgno <= files.image().len() {
             let number = u32::try_from(i + 1).expect("a frame number");
             frames.insert(page::number(frame.pgno), number);
         }
     }
+    frames
+}
+
+/// Whether a tail leads to `end`, and all of it is in memory.
+fn is_whole(tail: Option<&Tail>, end: WalPosition) -> bool {
+    let in_memory = |tail: &Tail| tail.pages.values().all(|p| matches!(p.place, TailPlace::Memory(_)));
+    tail.is_none_or(|tail| tail.end == end && in_memory(tail))
+}
+
+fn survey(database: &Database, files: &Files, as_of: Option<WalSpan>) -> Surveyed {
+    let log = &files.log;
+    let frames = newest_frames(files);
     let sums = sums(database, files.image().pages().iter().copied());
     let as_of = as_of.and_then(|span| frames_at(&span, database, log.end())).and_then(|at| {
         if at == log.frames().len() {
@@ -356,13 +415,18 @@ fn read_pinned(database: &Database, pinned: &PinnedPages, pgno: Pgno) -> Bytes {
     if let Some(page) = pinned.memory.get(&pgno) {
         return page.clone();
     }
+    read_at_pin(database, pinned.frames.get(&pgno), pgno)
+}
+
+/// A page from its frame, or else from the file.
+fn read_at_pin(database: &Database, frame: Option<&u32>, pgno: Pgno) -> Bytes {
     let files = database.files.as_ref().expect("usable");
     let number = pgno.into_inner();
-    let frame = pinned.frames.get(&pgno).map(|frame| *frame as usize - 1);
+    let frame = frame.map(|frame| *frame as usize - 1);
     // What a frame holds now: where the log began anew under the anchor it is another page.
     let version = match frame {
         Some(at) => files.log.frames().get(at).filter(|f| f.pgno == number).map_or(0, |f| f.version),
-        None => files.in_file(number),
+        None => files.on_medium(number),
     };
     bytes_of(database, number, version)
 }

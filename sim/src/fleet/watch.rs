@@ -7,7 +7,7 @@ use crate::outcome::Violation;
 use engine::manifest::{Manifest, ManifestError};
 use engine::replicate::{PageSet, RequestId, SourceJob, StoreAnswer, StoreRequest};
 use engine::store::{Condition, StoreError};
-use engine::types::{Instant, Now, Txid};
+use engine::types::{Instant, Now, Txid, parse_txid_hex};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -33,8 +33,10 @@ pub struct Watch {
     follows: bool,
     /// The newest slot that was encoded since, and when first.
     slot: Option<(Txid, Instant)>,
-    /// The object that goes up in parts.
-    staged: String,
+    /// The objects that go up in parts.
+    staged: BTreeMap<RequestId, String>,
+    /// The newest slot that was announced.
+    durable: Option<Txid>,
     /// The place is kept in shape as well.
     upkeep: bool,
     /// Requests that merge, and what became of the newest.
@@ -60,6 +62,8 @@ enum Kind {
     List,
     /// An object under this key.
     Write(String),
+    /// Of a full image beside the slots.
+    Beside,
     /// Of the manifest.
     Manifest,
     /// Of an object that this life has written: where nobody looks whether a key is free it is read before it is written
@@ -92,7 +96,7 @@ impl Watch {
                 // What is sent after a comparison may be something else under the same key.
                 self.unwritten = None;
             }
-            SourceJob::Look { bytes_max, .. } => {
+            SourceJob::Look { bytes_max, .. } | SourceJob::PinImage { bytes_max, .. } => {
                 self.follows = true;
                 if bytes_max + self.slot_bytes > settings.memory_bytes {
                     let message =
@@ -100,7 +104,7 @@ impl Watch {
                     return Err(Violation::new(24, message));
                 }
             }
-            SourceJob::Seal { header, pages } if self.follows => {
+            SourceJob::Seal { header, pages } if self.follows && !is_image(pages) => {
                 let txid = header.txids().max();
                 self.slot_bytes = memory_bytes(pages);
                 return self.starts_slot(settings, now, txid);
@@ -111,8 +115,9 @@ impl Watch {
     }
 
     /// A slot went up.
-    pub fn durable(&mut self) {
+    pub fn durable(&mut self, txid: Txid) {
         self.slot_bytes = 0;
+        self.durable = Some(txid);
     }
 
     /// A request is asked of the store.
@@ -137,12 +142,14 @@ impl Watch {
                 self.merging = Some(id);
                 Kind::Other
             }
-            StoreRequest::Complete { .. } => Kind::Write(self.staged.clone()),
+            StoreRequest::Complete { staged } => {
+                Kind::Write(self.staged.get(staged).cloned().unwrap_or_default())
+            }
             StoreRequest::Get { key, .. } if key.ends_with(MANIFEST) => Kind::Manifest,
             StoreRequest::Get { key, .. } if settings.unconditional && *key == self.written => Kind::ReadOwn,
             StoreRequest::Stage { header, key, .. } => {
-                self.staged.clone_from(key);
-                if self.follows {
+                self.staged.insert(id, key.clone());
+                if self.follows && !is_snapshot(key) {
                     self.slot_bytes = 0;
                     self.starts_slot(settings, now.mono, header.txids().max())?;
                 }
@@ -150,16 +157,24 @@ impl Watch {
             }
             _ => Kind::Other,
         };
+        // Without conditions what is there is looked at before and after.
+        let beside = self.follows && self.subject(request).is_some_and(is_snapshot);
         let writes = !is_read(request);
         if self.too_new || self.reads_newer && writes {
             let message = format!("{request:?} to a place of a newer version");
             return Err(Violation::new(34, message));
         }
         if let Kind::Write(key) = &kind {
-            self.written.clone_from(key);
             self.builds_on_fresh(settings, now)?;
-            self.paused_enough(key, now.mono)?;
+            match beside {
+                true => self.is_confirmed(key)?,
+                false => {
+                    self.written.clone_from(key);
+                    self.paused_enough(key, now.mono)?;
+                }
+            }
         }
+        let kind = if beside { Kind::Beside } else { kind };
         self.pace.asks(id, request, now.mono)?;
         self.asked.insert(id, Asked { at: now, kind });
         self.upkeep = settings.upkeep.is_some();
@@ -183,11 +198,13 @@ impl Watch {
             };
         }
         match (result, asked.kind) {
+            // Slots go on whatever becomes of it.
+            (_, Kind::Beside) => return Ok(()),
             (Ok(_), kind) => {
                 (self.failures, self.unwritten) = (None, None);
                 match kind {
                     Kind::List | Kind::Write(_) | Kind::ReadOwn => self.saw(asked.at),
-                    Kind::Manifest | Kind::Other => {
+                    Kind::Manifest | Kind::Other | Kind::Beside => {
                         let got = matches!(result, Ok(StoreAnswer::Got(_)));
                         self.unproven.take_if(|_| got).into_iter().for_each(|at| self.saw(at));
                     }
@@ -221,6 +238,30 @@ impl Watch {
             return Err(Violation::new(31, message));
         }
         Ok(())
+    }
+
+    /// Property 5 of a full image: its slot was announced before.
+    fn is_confirmed(&self, key: &str) -> Checked {
+        let name = key.rsplit('/').next().and_then(|name| name.strip_suffix(".ltx"));
+        let max = name.and_then(|name| name.split_once('-')).and_then(|(_, max)| parse_txid_hex(max).ok());
+        if max > self.durable {
+            let message = format!("{key} is written, and durable is {:?}", self.durable);
+            return Err(Violation::new(5, message));
+        }
+        Ok(())
+    }
+
+    /// The key of an object that a request is about.
+    fn subject<'a>(&'a self, request: &'a StoreRequest) -> Option<&'a str> {
+        match request {
+            StoreRequest::Put { key, .. }
+            | StoreRequest::Stage { key, .. }
+            | StoreRequest::Get { key, .. } => Some(key),
+            StoreRequest::Complete { staged } | StoreRequest::Discard { staged } => {
+                self.staged.get(staged).map(String::as_str)
+            }
+            _ => None,
+        }
     }
 
     fn saw(&mut self, at: Now) {
@@ -306,12 +347,20 @@ fn is_read(request: &StoreRequest) -> bool {
 fn memory_bytes(pages: &PageSet) -> u64 {
     match pages {
         PageSet::Memory(pages) => pages.values().map(|page| page.len() as u64).sum(),
-        PageSet::Pinned(_) => 0,
+        PageSet::Pinned(_) | PageSet::Image(_) => 0,
     }
 }
 
-/// A slot, or a listing, the manifest, and what phases that are over had asked.
-const UNDER_WAY_MAX: usize = 6;
+fn is_image(pages: &PageSet) -> bool {
+    matches!(pages, PageSet::Image(_))
+}
+
+fn is_snapshot(key: &str) -> bool {
+    key.contains("/0009/")
+}
+
+/// A slot, or a listing, the manifest, a full image, and what phases that are over had asked.
+const UNDER_WAY_MAX: usize = 8;
 /// Headers that are read side by side, a merge.
 const UPKEEP_UNDER_WAY_MAX: usize = 9;
 /// The engine may build on a somewhat older one than the newest, after a jump of the wall clock.

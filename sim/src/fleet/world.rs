@@ -32,6 +32,7 @@ mod hosts;
 mod jobs;
 mod meddlers;
 mod operators;
+mod snapshots;
 
 pub(crate) use meddlers::Undo;
 
@@ -75,6 +76,8 @@ struct World<'a> {
     /// Writer ids.
     engine: Random,
     pages: Random,
+    /// Full images that are asked for.
+    images: Random,
 }
 
 /// A machine: a clock, and a daemon now and then.
@@ -162,6 +165,7 @@ impl<'a> World<'a> {
             spoils: draw(21),
             engine: draw(6),
             pages: draw(7),
+            images: draw(8),
         };
         for _ in 0..settings.databases {
             world.new_place();
@@ -177,6 +181,7 @@ impl<'a> World<'a> {
         for step in steps {
             self.trace.record("deed", &format!("{:?}", step.deed), &[], &[]);
             self.perform(step.deed)?;
+            self.ask_for_image()?;
             self.pass(Duration::from_micros(step.then_us))?;
         }
         self.converge()?;

@@ -19,7 +19,9 @@ pub fn hour(before: &Asked, after: &Asked) -> Result<(), Violation> {
 
 /// What a run may cost: so many requests for a slot, for a start, and for each answer that was no success.
 pub fn run(asked: &Asked, slots: u64, starts: u64) -> Result<(), Violation> {
-    let requests_max = slots * REQUESTS_PER_SLOT + (starts + asked.failed) * REQUESTS_PER_START;
+    let requests_max = slots * REQUESTS_PER_SLOT
+        + asked.images * REQUESTS_PER_IMAGE
+        + (starts + asked.failed) * REQUESTS_PER_START;
     if asked.requests() > requests_max {
         let message = format!("{asked:?} for {slots} slots and {starts} starts: above {requests_max}");
         return Err(Violation::new(31, message));
@@ -29,6 +31,8 @@ pub fn run(asked: &Asked, slots: u64, starts: u64) -> Result<(), Violation> {
 
 /// A slot in parts is staged and completed, and a head may be looked at before it.
 const REQUESTS_PER_SLOT: u64 = 4;
+/// An image may be staged and completed, or looked for before and after, on a place that is listed before it.
+const REQUESTS_PER_IMAGE: u64 = 5;
 /// Listing, manifest, header, a proof or a hash, the chain's checksums, a page for the claim, claim and image, and the
 /// manifest once more; and what one answer that was lost can lead to is looking at all of it anew.
 const REQUESTS_PER_START: u64 = 16;

@@ -220,6 +220,23 @@ impl Mirror {
         Ok(())
     }
 
+    /// A full image holds what its slot does.
+    pub fn check_snapshot(&self, txid: Txid) -> Result<(), Violation> {
+        let object = self.read(ObjectKey::snapshot(txid), 1)?;
+        let page_bytes = object.header.page_size().into_inner() as usize;
+        let mut image = vec![0; object.header.commit().into_inner() as usize * page_bytes];
+        for (pgno, page) in &object.pages {
+            let start = (pgno.into_inner() as usize - 1) * page_bytes;
+            image[start..start + page_bytes].copy_from_slice(page);
+        }
+        let after = object.header.chain().map(|chain| chain.after);
+        let same = self.contents.get(&txid) == Some(&super::image::digest(&image));
+        if !same || after != self.afters.get(&txid).copied() {
+            return Err(Violation::new(7, format!("the image of {txid} does not hold what the slot does")));
+        }
+        Ok(())
+    }
+
     fn replace(&mut self, object: &Object) {
         let page_bytes = object.header.page_size().into_inner() as usize;
         self.image.resize(object.header.commit().into_inner() as usize * page_bytes, 0);

@@ -21,7 +21,7 @@ pub enum Promise {
 impl Promise {
     /// Checked when the daemon follows, if it met no trouble on the way.
     pub fn check(self, asked: &Asked) -> Result<(), Violation> {
-        let puts = asked.puts + asked.stages;
+        let puts = asked.puts + asked.images + asked.stages;
         let puts_max = match self {
             Promise::Nothing => 0,
             Promise::OnePage => 1,

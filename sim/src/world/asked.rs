@@ -10,6 +10,8 @@ pub struct Asked {
     pub puts: u64,
     /// Manifests that are to say something else.
     pub rewrites: u64,
+    /// Full images at level 9, whole or in parts.
+    pub images: u64,
     /// Objects in parts.
     pub stages: u64,
     /// Ends of such.
@@ -30,6 +32,9 @@ impl Asked {
     pub(crate) fn count(&mut self, request: &StoreRequest) {
         let counter = match request {
             StoreRequest::Put { condition: Condition::IfMatch(_), .. } => &mut self.rewrites,
+            StoreRequest::Put { key, .. } | StoreRequest::Stage { key, .. } if key.contains("/0009/") => {
+                &mut self.images
+            }
             StoreRequest::Put { .. } => &mut self.puts,
             StoreRequest::Stage { .. } => &mut self.stages,
             StoreRequest::Complete { .. } | StoreRequest::Discard { .. } => &mut self.ends,
@@ -44,12 +49,20 @@ impl Asked {
 
     /// All of them.
     pub fn requests(&self) -> u64 {
-        self.puts + self.rewrites + self.stages + self.ends + self.lists + self.reads + self.deletes
+        self.puts
+            + self.images
+            + self.rewrites
+            + self.stages
+            + self.ends
+            + self.lists
+            + self.reads
+            + self.deletes
     }
 
     /// Adds another life's.
     pub(crate) fn add(&mut self, other: &Asked) {
         self.puts += other.puts;
+        self.images += other.images;
         self.rewrites += other.rewrites;
         self.stages += other.stages;
         self.ends += other.ends;

@@ -40,6 +40,7 @@ pub(crate) fn database_config(settings: &Settings, of: Identity, take_over: Take
         lock_byte: lock_byte(settings),
         part_bytes: settings.part_bytes,
         upkeep: engine::replicate::UpkeepConfig::none(),
+        snapshots: settings.snapshots,
     }
 }
 

@@ -289,11 +289,20 @@ impl Daemon {
     /// without looking at checksums, and believes what it reads in a recovery, whoever runs it. What a wrong bit
     /// does there is beyond what anybody can promise (docs/faults.md).
     fn run_job(&mut self, job: SourceJob) -> Result<SourceAnswer, SourceError> {
-        let looks = !matches!(job, SourceJob::Seal { .. } | SourceJob::Measure | SourceJob::Close);
+        let looks = !matches!(
+            job,
+            SourceJob::Seal { .. } | SourceJob::UnpinImage | SourceJob::Measure | SourceJob::Close
+        );
         let (opens, closes) = (matches!(job, SourceJob::Open { .. }), matches!(job, SourceJob::Close));
         self.let_go += u64::from(opens || closes);
         let drives = matches!(job, SourceJob::Look { hand_over: HandOver::Restart, .. });
-        let reads = matches!(job, SourceJob::Look { .. } | SourceJob::Survey { .. } | SourceJob::Seal { .. });
+        let reads = matches!(
+            job,
+            SourceJob::Look { .. }
+                | SourceJob::PinImage { .. }
+                | SourceJob::Survey { .. }
+                | SourceJob::Seal { .. }
+        );
         let ours = reads && !drives;
         let (disk, pid) = (self.process.disk().clone(), self.process.pid());
         if !ours {
@@ -457,7 +466,12 @@ pub(crate) fn answer_text(result: &Result<SourceAnswer, SourceError>) -> String 
         Ok(SourceAnswer::Checkpointed(done)) => format!("{done:?}"),
         Ok(SourceAnswer::Opened(opened)) => format!("{opened:?}"),
         Ok(SourceAnswer::Measured(log)) => format!("{} of {} bytes", log.committed_bytes, log.wal_bytes),
-        Ok(SourceAnswer::Sealed(_) | SourceAnswer::Closed) => "done".to_owned(),
+        Ok(SourceAnswer::ImagePinned(pinned)) => {
+            let (end, frames) =
+                (pinned.looked.snapshot.end, pinned.frames.as_ref().map(|frames| frames.len()));
+            format!("at {} {}, pages in the log {frames:?}", end.salts, end.frames)
+        }
+        Ok(SourceAnswer::Sealed(_) | SourceAnswer::ImageUnpinned | SourceAnswer::Closed) => "done".to_owned(),
         Err(error) => format!("failed: {error}"),
     }
 }
@@ -467,6 +481,8 @@ pub(crate) fn job_name(job: &SourceJob) -> &'static str {
         SourceJob::Open { .. } => "open",
         SourceJob::Look { .. } => "look",
         SourceJob::Survey { .. } => "survey",
+        SourceJob::PinImage { .. } => "pin image",
+        SourceJob::UnpinImage => "unpin image",
         SourceJob::Seal { .. } => "seal",
         SourceJob::Checkpoint(_) => "checkpoint",
         SourceJob::Measure => "measure",

@@ -27,14 +27,9 @@ pub(crate) struct Stage<S> {
     given_up: Option<Result<StoreAnswer, StoreError>>,
 }
 
-/// What was staged in parts: pages of the source. What was merged is whole, here.
-fn take_parts(uploads: &mut Uploads) -> Vec<UploadId> {
-    let parts = uploads.extract_if(.., |_, kept| matches!(kept, Kept::Parts(_)));
-    let upload = |(_, kept)| match kept {
-        Kept::Parts(upload) => Some(upload),
-        Kept::Whole { .. } => None,
-    };
-    parts.filter_map(upload).collect()
+/// Objects of one level of a database share it.
+fn folder(key: &str) -> Option<&str> {
+    key.rsplit_once('/').map(|(folder, _)| folder)
 }
 
 /// What one step of encoding gave.
@@ -53,13 +48,22 @@ impl<S> Stage<S> {
         part_bytes: usize,
         uploads: &mut Uploads,
     ) -> (Stage<S>, Next) {
+        // What was merged is whole, here, and in no folder of these.
+        let is_forgotten =
+            |kept: &mut Kept| matches!(kept, Kept::Parts(_, other) if folder(other) == folder(&key));
+        let forgotten = uploads.extract_if(.., |_, kept| is_forgotten(kept));
+        let upload = |(_, kept)| match kept {
+            Kept::Parts(upload, _) => Some(upload),
+            Kept::Whole { .. } => None,
+        };
+        let forgotten = forgotten.filter_map(upload).collect();
         let mut stage = Stage {
             id,
             key,
             attributes,
             stager,
             part_bytes,
-            forgotten: take_parts(uploads),
+            forgotten,
             upload: None,
             parts: 0,
             attempts: 0,
@@ -121,7 +125,7 @@ impl<S> Stage<S> {
                 None => Next::Encode,
                 Some(staged) => {
                     let upload = self.upload.expect("parts follow the start");
-                    uploads.insert(self.id, Kept::Parts(upload));
+                    uploads.insert(self.id, Kept::Parts(upload, self.key.clone()));
                     let Staged { sha256, size_bytes } = staged;
                     Next::Answer(Ok(StoreAnswer::Staged { sha256, size_bytes }))
                 }

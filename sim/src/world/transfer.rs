@@ -47,8 +47,8 @@ pub(crate) type Uploads = std::collections::BTreeMap<RequestId, Kept>;
 /// Everything but the last step.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
-    /// All parts are in the store.
-    Parts(UploadId),
+    /// All parts are in the store; with the key that it is for.
+    Parts(UploadId, String),
     /// Small enough for one request.
     Whole { key: String, body: Bytes, attributes: Attributes },
 }
@@ -74,7 +74,7 @@ impl<S> Transfer<S> {
                 (Kind::Single, Next::Send(Request::Put { key, body, attributes, condition }))
             }
             StoreRequest::Complete { staged } => match uploads.get(&staged) {
-                Some(Kept::Parts(upload)) => {
+                Some(Kept::Parts(upload, _)) => {
                     let request = Request::CompleteUpload { upload: *upload, condition: Condition::IfAbsent };
                     (Kind::Complete { staged }, Next::Send(request))
                 }
@@ -86,7 +86,7 @@ impl<S> Transfer<S> {
                 None => (Kind::Single, Next::Answer(Err(StoreError::Missing))),
             },
             StoreRequest::Discard { staged } => match uploads.remove(&staged) {
-                Some(Kept::Parts(upload)) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
+                Some(Kept::Parts(upload, _)) => (Kind::Single, Next::Send(Request::AbortUpload { upload })),
                 Some(Kept::Whole { .. }) | None => (Kind::Single, Next::Answer(Ok(StoreAnswer::Discarded))),
             },
             StoreRequest::Get { key, range } => (Kind::Single, Next::Send(Request::Get { key, range })),

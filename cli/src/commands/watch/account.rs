@@ -209,6 +209,7 @@ impl Account {
             | SourceError::Replaced(_)
             | SourceError::BadFrame { .. }
             | SourceError::Unstable(_)
+            | SourceError::Rotten { .. }
             | SourceError::Io(_) => {
                 (Kind::Unavailable, "the database cannot be read", format!("ls -l {path}"))
             }

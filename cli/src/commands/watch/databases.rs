@@ -2,11 +2,13 @@
 
 use super::{WatchJob, host};
 use crate::commands::upkeep_policy::policy;
-use crate::config::{DatabaseSettings, DatabaseSpec, Origin, StoreUrl, TakeOver, WalMode};
+use crate::config::{
+    DatabaseSettings, DatabaseSpec, OnStartup, Origin, SnapshotSettings, StoreUrl, TakeOver, WalMode,
+};
 use crate::exit::{Failure, Kind};
 use engine::compact::{self, Levels};
 use engine::key::{Layout, ModifiedIs, Place};
-use engine::replicate::{DatabaseConfig, UpkeepConfig};
+use engine::replicate::{DatabaseConfig, SnapshotSchedule, UpkeepConfig};
 use engine::types::{Level, LockByte};
 use io_real::files::RealFiles;
 use io_real::sqlite::{Session, SessionConfig};
@@ -55,6 +57,7 @@ pub(super) fn config(
         lock_byte: LockByte::SQLITE,
         part_bytes: job.store.part_size_bytes,
         upkeep: upkeep(&spec.settings),
+        snapshots: snapshots(&spec.settings.snapshots),
     })
 }
 
@@ -67,6 +70,15 @@ pub(in crate::commands) fn upkeep(settings: &DatabaseSettings) -> UpkeepConfig {
         limits: compact::Limits::DEFAULT,
         policy: Some(policy(&settings.retention)),
     }
+}
+
+fn snapshots(settings: &SnapshotSettings) -> SnapshotSchedule {
+    let on_startup = match settings.on_startup {
+        OnStartup::Auto => engine::replicate::OnStartup::Auto,
+        OnStartup::Always => engine::replicate::OnStartup::Always,
+        OnStartup::Never => engine::replicate::OnStartup::Never,
+    };
+    SnapshotSchedule { interval: settings.interval, on_idle: settings.on_idle, on_startup }
 }
 
 /// The session of a database. Opens nothing yet.

@@ -5,6 +5,7 @@ use crate::config::Collision;
 use crate::exit::Failure;
 use crate::output::{Printer, format_timestamp};
 use engine::replicate::{HealReason, Notice, SourceId, Status};
+use engine::types::Pgno;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -116,6 +117,22 @@ impl Events {
             Notice::RetentionStopped { trouble } => {
                 tracing::error!(database, "nothing is deleted around it: {trouble}");
             }
+            Notice::Snapshot { txid, size_bytes: Some(size_bytes), .. } => {
+                tracing::info!(database, %txid, size_bytes, "snapshot");
+            }
+            Notice::Snapshot { txid, size_bytes: None, .. } => {
+                tracing::info!(database, %txid, "nothing has changed since this snapshot");
+            }
+            Notice::SnapshotRefused { pages, count } => tracing::error!(
+                database,
+                pages = page_numbers(pages, *count),
+                hint = ROT_HINT,
+                "no snapshot: {count} pages of the database file are not what was written: bit rot"
+            ),
+            Notice::SnapshotFailed { why } => tracing::warn!(database, "no snapshot this time: {why}"),
+            Notice::SnapshotDue { at } => {
+                tracing::debug!(database, at = at.map(format_timestamp), "next snapshot");
+            }
             Notice::Stopped { durable, complete } => {
                 let txid = durable.map(tracing::field::display);
                 tracing::info!(database, txid, complete, "stopped");
@@ -199,6 +216,17 @@ pub(super) fn document(account: &Account, notice: &Notice, failure: Option<&Fail
         }
         Notice::TooNew { format } => json!({ "event": "too_new", "format": format }),
         Notice::OfLitestream03 => json!({ "event": "of_litestream_0_3" }),
+        Notice::Snapshot { txid, timestamp, size_bytes } => json!({
+            "event": "snapshot", "txid": txid.to_string(), "timestamp": format_timestamp(*timestamp), "size_bytes": size_bytes,
+        }),
+        Notice::SnapshotRefused { pages, count } => json!({
+            "event": "snapshot_refused",
+            "pages": pages.iter().map(|pgno| pgno.into_inner()).collect::<Vec<_>>(),
+            "pages_count": count,
+            "hint": ROT_HINT,
+        }),
+        Notice::SnapshotFailed { why } => json!({ "event": "snapshot_failed", "error": why.to_string() }),
+        Notice::SnapshotDue { at } => json!({ "event": "snapshot_due", "at": at.map(format_timestamp) }),
         Notice::Stopped { durable, complete } => json!({
             "event": "stopped", "durable_txid": durable.map(|txid| txid.to_string()), "complete": complete,
         }),
@@ -239,6 +267,15 @@ pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<(), Fa
 }
 
 const CLOCK_HINT: &str = "look at the clock (`timedatectl`): until it is past that time, new slots get the time of the newest and a little";
+
+const ROT_HINT: &str = "look at the disk, and at the database with `PRAGMA integrity_check`; the store has what was written: `walsync restore` it beside the database and compare";
+
+/// As many as are named.
+fn page_numbers(pages: &[Pgno], count: u32) -> String {
+    let named: Vec<String> = pages.iter().map(Pgno::to_string).collect();
+    let more = if (named.len() as u64) < u64::from(count) { ", ..." } else { "" };
+    named.join(", ") + more
+}
 
 const REFUSED_HINT: &str = "give each `[[databases]]` entry a `prefix` or `name` of its own";
 

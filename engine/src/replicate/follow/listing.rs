@@ -49,6 +49,11 @@ impl Listing {
         }
     }
 
+    /// Whether one that was given up keeps another from being made.
+    pub(super) fn is_postponed(&self, now: Instant) -> bool {
+        now < self.postponed_to
+    }
+
     pub(super) fn is_in_trouble(&self) -> bool {
         self.check.as_ref().is_some_and(|check| check.is_in_trouble())
     }
@@ -71,7 +76,7 @@ impl Follow {
     /// When the place is listed next: between two slots, for its end must not move meanwhile.
     pub(super) fn list_at(&self) -> Option<Instant> {
         let quiet = self.slot.is_none() && self.listing.check.is_none();
-        let free = quiet && self.stop.is_none() && self.leaving.is_none();
+        let free = quiet && self.stop.is_none() && self.leaving.is_none() && !self.snapshot.is_pinning();
         let Listing { listed_at, interval, postponed_to, wanted_at, wait_until, .. } = &self.listing;
         let daily = listed_at.mono.after(*interval).max(*postponed_to);
         let due = wanted_at.map_or(daily, |at| at.max(*wait_until).min(daily));

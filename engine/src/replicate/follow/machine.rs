@@ -2,7 +2,9 @@
 
 use super::listing::Listing;
 use super::pace::Pace;
+use super::schedule::Schedule;
 use super::slots::Slot;
+use super::snapshot::Snapshot;
 use super::stop::Stop;
 use super::sync::Sync;
 use crate::db::PageSums;
@@ -12,12 +14,12 @@ use crate::replicate::command::{RequestId, SourceJob};
 use crate::replicate::context::Context;
 use crate::replicate::event::{Hint, Looked, SourceAnswer, SourceError, StateError, StoreAnswer};
 use crate::replicate::head::Head;
-use crate::replicate::notice::{HealReason, Notice};
+use crate::replicate::notice::{HealReason, Notice, SnapshotFailure};
 use crate::replicate::sighting::Sighting;
 use crate::replicate::tail::{Unsent, is_pinned};
 use crate::restore::Facts;
 use crate::store::{ETag, StoreError};
-use crate::types::{Instant, WalPosition};
+use crate::types::{Instant, Timestamp, WalPosition};
 
 /// Where reading stands: everything before it was read, under pins without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub(in crate::replicate) struct Follow {
     pub(super) listing: Listing,
     /// Slots that were confirmed, for upkeep.
     pub(super) fresh: Vec<Fresh>,
+    /// Full images.
+    pub(super) snapshot: Snapshot,
     /// When the last slot was started.
     pub(super) slot_started_at: Option<Instant>,
     /// Something confirmed that the local state does not know.
@@ -62,12 +66,13 @@ pub(in crate::replicate) struct Follow {
     pub(super) held: bool,
 }
 
-/// A slot that was confirmed.
+/// A slot that was confirmed, or a full image.
 #[derive(Clone, Debug)]
 pub(in crate::replicate) struct Fresh {
     pub(in crate::replicate) object: ObjectKey,
-    pub(in crate::replicate) facts: Facts,
-    pub(in crate::replicate) etag: Option<ETag>,
+    pub(in crate::replicate) timestamp: Timestamp,
+    /// What its header says, of which version.
+    pub(in crate::replicate) known: Option<(Facts, ETag)>,
 }
 
 /// What the source is busy with.
@@ -76,6 +81,8 @@ pub(super) enum Job {
     Look,
     /// A look that keeps the writers out, so that the log begins anew.
     Restart,
+    /// A look, and a pin for a full image.
+    PinImage,
     Measure,
     Passive,
     Truncate,
@@ -104,6 +111,7 @@ impl Follow {
         sums: PageSums,
         position: Position,
         seen: Sighting,
+        schedule: Schedule,
     ) -> Follow {
         Follow {
             head,
@@ -121,6 +129,7 @@ impl Follow {
             seen,
             listing: Listing::start(cx),
             fresh: Vec::new(),
+            snapshot: Snapshot::new(cx, schedule),
             slot_started_at: None,
             unsaved: true,
             sums_saved_at: cx.now.mono,
@@ -166,6 +175,7 @@ impl Follow {
             || self.saving.as_ref().is_some_and(|(sent, _)| *sent == id)
             || self.slot.as_ref().is_some_and(|s| s.upload.awaits(id))
             || self.listing.check.as_ref().is_some_and(|check| check.awaits(id))
+            || self.snapshot.awaits(id)
     }
 
     pub(in crate::replicate) fn source(
@@ -178,6 +188,10 @@ impl Follow {
             let end = self.slot.as_mut().expect("checked").upload.source(cx, result);
             return end.and_then(|end| self.slot_ended(cx, end));
         }
+        if self.snapshot.awaits(id) {
+            self.snapshot_sealed(cx, result);
+            return None;
+        }
         let (_, job) = self.job.take().expect("an awaited job");
         match (job, result) {
             (Job::Look, Ok(SourceAnswer::Looked(looked))) => self.looked(cx, looked),
@@ -187,6 +201,7 @@ impl Follow {
                 self.pace.drove(cx.now.mono, copied);
                 end
             }
+            (Job::PinImage, Ok(SourceAnswer::ImagePinned(pinned))) => self.image_pinned(cx, pinned),
             (Job::Measure, Ok(SourceAnswer::Measured(measured))) => {
                 self.pace.measured(cx.now.mono, measured);
                 None
@@ -204,6 +219,16 @@ impl Follow {
             (Job::Measure, Err(error))
                 if !matches!(error, SourceError::Replaced(_) | SourceError::Missing) =>
             {
+                None
+            }
+            (Job::PinImage, Err(SourceError::Busy)) => {
+                self.put_pin_off(cx);
+                None
+            }
+            (Job::PinImage, Err(error))
+                if !matches!(error, SourceError::Replaced(_) | SourceError::Missing) =>
+            {
+                self.snapshot_failed(cx, SnapshotFailure::Source(error));
                 None
             }
             (job, Err(error)) => {
@@ -240,17 +265,28 @@ impl Follow {
         self.slot.as_mut().expect("an awaited record").upload.state(cx, result);
     }
 
-    pub(in crate::replicate) fn part(&mut self, now: Instant, result: &Result<(), StoreError>) {
-        if let Some(slot) = &mut self.slot {
-            slot.upload.part(now, result);
+    pub(in crate::replicate) fn part(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        result: &Result<(), StoreError>,
+    ) {
+        match &mut self.slot {
+            Some(slot) if slot.upload.awaits(id) => slot.upload.part(now, result),
+            _ => self.snapshot.part(now, result),
         }
     }
 
     pub(in crate::replicate) fn store(
         &mut self,
         cx: &mut Context<'_>,
+        id: RequestId,
         result: Result<StoreAnswer, StoreError>,
     ) -> Option<FollowEnd> {
+        if self.snapshot.awaits(id) {
+            self.snapshot_stored(cx, id, result);
+            return None;
+        }
         let Some(slot) = &mut self.slot else { return self.listed(cx, result) };
         let end = slot.upload.store(cx, result);
         end.and_then(|end| self.slot_ended(cx, end))
@@ -265,6 +301,7 @@ impl Follow {
             let quiet = self.slot.is_none() && self.job.is_none() && self.saving.is_none();
             return quiet.then_some(FollowEnd::Reattach(reason));
         }
+        self.advance_snapshot(cx);
         self.list_if_due(cx);
         self.let_go_if_too_long(cx);
         self.start_slot_if_due(cx);
@@ -283,16 +320,18 @@ impl Follow {
         }
         let look = self.look_at().or_else(|| self.measure_at());
         let checkpoint = self.checkpoint_at();
-        let send = self.slot_at().filter(|_| self.slot.is_none() && self.listing.check.is_none());
+        let send = self.slot_at().filter(|_| self.may_send());
         let save = self.save_at();
         let told = self.pace.held_is_told_at().filter(|_| !self.held);
         let list = self.list_at();
         let listing = self.listing.check.as_ref().and_then(|check| check.deadline());
-        [slot, look, checkpoint, send, save, told, list, listing].into_iter().flatten().min()
+        let snapshot = self.snapshot_deadline();
+        [slot, look, checkpoint, send, save, told, list, listing, snapshot].into_iter().flatten().min()
     }
 
-    fn looked(&mut self, cx: &mut Context<'_>, mut looked: Looked) -> Option<FollowEnd> {
+    pub(super) fn looked(&mut self, cx: &mut Context<'_>, mut looked: Looked) -> Option<FollowEnd> {
         self.pace.looked(cx.now.mono, &looked);
+        self.snapshot.looked(cx.now.mono, &looked);
         if looked.snapshot.page_size != self.head.page_size {
             self.leave(cx, HealReason::PageSize);
             return None;
@@ -337,6 +376,7 @@ impl Follow {
             | SourceError::Held(_)
             | SourceError::NotWal(_)
             | SourceError::Unstable(_)
+            | SourceError::Rotten { .. }
             | SourceError::Library(_) => Some(HealReason::Replaced),
         };
         if let Some(reason) = reason {

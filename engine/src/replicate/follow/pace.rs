@@ -148,7 +148,7 @@ impl Pace {
     }
 
     /// A look begins: what is hinted at from now on may come too late for it.
-    fn look_begins(&mut self) {
+    pub(super) fn look_begins(&mut self) {
         self.poked = false;
         self.written = false;
         self.copying = false;
@@ -193,6 +193,20 @@ impl Pace {
         // Only a hand-over now reaches mark 0, from which the next writer may restart the log.
         self.poked = true;
         self.look_first = true;
+    }
+
+    /// No image is pinned any more that was in the way of our checkpoints.
+    pub(super) fn image_unpinned(&mut self, now: Instant) {
+        self.checkpoint_delay = CHECKPOINT_DELAY_MIN;
+        self.checkpoint_at = self.checkpoint_at.min(now);
+        // What the last one left is seen before the next.
+        self.poked = true;
+        self.look_first = true;
+    }
+
+    /// When commits were seen last; at the start, when that was.
+    pub(super) fn frames_at(&self) -> Instant {
+        self.frames_at
     }
 
     /// Whether a look is owed: after a checkpoint, or because the last one was cut.
@@ -281,7 +295,7 @@ impl Follow {
             LOOK_GAP_MIN
         } else if self.pace.poked {
             gap
-        } else if !self.pace.backfilled && self.pace.wal_frames > 0 {
+        } else if !self.pace.backfilled && self.pace.wal_frames > 0 || self.snapshot.is_pinned() {
             HAND_OVER_INTERVAL
         } else {
             poll_interval()

@@ -63,10 +63,18 @@ impl Follow {
     }
 
     pub(super) fn start_slot_if_due(&mut self, cx: &mut Context<'_>) {
-        let busy = self.slot.is_some() || self.listing.check.is_some();
-        if busy || self.slot_at().is_none_or(|due| due > cx.now.mono) {
-            return;
+        if self.may_send() && self.slot_at().is_some_and(|due| due <= cx.now.mono) {
+            self.start_slot(cx);
         }
+    }
+
+    /// Whether nothing is in the way of the next slot.
+    pub(super) fn may_send(&self) -> bool {
+        self.slot.is_none() && self.listing.check.is_none() && !self.snapshot.is_pinning()
+    }
+
+    /// Sends what is unsent.
+    pub(super) fn start_slot(&mut self, cx: &mut Context<'_>) {
         let unsent = self.unsent.take().expect("a slot is due");
         let delta = unsent.delta();
         let timestamp = time_after(cx, self.head.timestamp);
@@ -114,11 +122,13 @@ impl Follow {
                 let object = ObjectKey::slot(self.head.txid);
                 let etag =
                     seen.object.as_ref().filter(|seen| seen.key == object).map(|seen| seen.etag.clone());
-                self.fresh.push(Fresh { object, facts: slot.facts, etag });
+                let known = etag.map(|etag| (slot.facts, etag));
+                self.fresh.push(Fresh { object, timestamp: slot.facts.timestamp, known });
                 self.seen = seen;
                 self.unsaved = true;
                 cx.notice(Notice::Durable { txid: self.head.txid, timestamp: self.head.timestamp });
                 self.sync.slot_done();
+                self.slot_confirmed(cx);
                 None
             }
             UploadEnd::Taken | UploadEnd::Late => Some(FollowEnd::Relist),

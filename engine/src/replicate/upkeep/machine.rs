@@ -61,19 +61,19 @@ impl Upkeep {
         }
     }
 
-    /// A slot was confirmed.
+    /// A slot was confirmed, or a full image.
     pub(in crate::replicate) fn confirmed(
         &mut self,
         cx: &Context<'_>,
         object: ObjectKey,
-        facts: Facts,
-        etag: Option<ETag>,
+        timestamp: Timestamp,
+        known: Option<(Facts, ETag)>,
     ) {
         if cx.config.upkeep.is_none() {
             return;
         }
-        self.schedule.came(cx.now, &cx.config.upkeep.levels, object, facts.timestamp);
-        if let Some(etag) = etag {
+        self.schedule.came(cx.now, &cx.config.upkeep.levels, object, timestamp);
+        if let Some((facts, etag)) = known {
             self.known.learn_header(object, facts);
             self.versions.insert(object, etag);
         }

@@ -60,9 +60,10 @@ impl Clock for HastyClock {
     }
 }
 
-/// A source whose jobs all end the same way, and whose objects are these bytes, ten at a step.
+/// A source whose jobs all end the same way, and whose objects are these bytes, so many at a step.
 struct FakeSource {
     object: Vec<u8>,
+    step_bytes: usize,
     /// The step that fails, counted from 0.
     broken_step: Option<usize>,
     panics: bool,
@@ -71,7 +72,13 @@ struct FakeSource {
 
 impl FakeSource {
     fn new() -> FakeSource {
-        FakeSource { object: Vec::new(), broken_step: None, panics: false, resets: Arc::default() }
+        FakeSource {
+            object: Vec::new(),
+            step_bytes: 10,
+            broken_step: None,
+            panics: false,
+            resets: Arc::default(),
+        }
     }
 }
 
@@ -94,8 +101,8 @@ impl Source for FakeSource {
         if self.broken_step == Some(*stager) {
             return Err(SourceError::Unstable("as scripted".into()));
         }
-        let from = *stager * 10;
-        let to = (from + 10).min(self.object.len());
+        let from = *stager * self.step_bytes;
+        let to = (from + self.step_bytes).min(self.object.len());
         out.extend_from_slice(&self.object[from..to]);
         *stager += 1;
         let size_bytes = self.object.len() as u64;

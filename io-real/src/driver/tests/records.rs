@@ -95,6 +95,7 @@ pub(super) fn config() -> Box<DatabaseConfig> {
         lock_byte: LockByte::SQLITE,
         part_bytes: 8 << 20,
         upkeep: engine::replicate::UpkeepConfig::none(),
+        snapshots: Default::default(),
     })
 }
 

@@ -58,10 +58,14 @@ impl World {
     }
 
     fn stage(&mut self) -> (RequestId, StoreResult) {
+        self.stage_at("k")
+    }
+
+    fn stage_at(&mut self, key: &str) -> (RequestId, StoreResult) {
         let txids = TxidRange::single(Txid::ONE);
         let (page_size, commit) = (PageSize::new(512).unwrap(), Pgno::new(1).unwrap());
         self.perform(StoreRequest::Stage {
-            key: "k".to_owned(),
+            key: key.to_owned(),
             header: Header::new(page_size, commit, txids, Timestamp::from_millis(1)),
             pages: PageSet::Memory(BTreeMap::new()),
             attributes: Attributes::default(),
@@ -170,6 +174,29 @@ fn a_new_upload_of_a_database_ends_the_one_that_was_forgotten() {
     assert_eq!(world.store.with(|s| s.aborted), 1);
     assert_eq!(world.complete(first).unwrap_err(), StoreError::Missing);
     assert!(world.complete(second).is_ok());
+}
+
+#[test]
+fn uploads_of_two_levels_go_on_beside_each_other() {
+    let mut world = World::new(FakeSource { object: object(64), ..FakeSource::new() });
+    let (slot, _) = world.stage_at("app/0000/1-1.ltx");
+    let (image, _) = world.stage_at("app/0009/1-1.ltx");
+    assert_eq!(world.store.with(|s| s.aborted), 0);
+    let (next, _) = world.stage_at("app/0000/2-2.ltx");
+    assert_eq!(world.store.with(|s| s.aborted), 1, "of its own level one was forgotten");
+    assert_eq!(world.complete(slot).unwrap_err(), StoreError::Missing);
+    assert!(world.complete(image).is_ok() && world.complete(next).is_ok());
+}
+
+#[test]
+fn encoding_lets_other_jobs_of_the_source_come_in_between() {
+    // A part takes more steps than one turn does, and goes on where it was.
+    let mut world = World::new(FakeSource { step_bytes: 1, ..source(64) });
+    let (id, staged) = world.stage();
+    assert!(matches!(staged, Ok(StoreAnswer::Staged { .. })), "{staged:?}");
+    assert_eq!(world.store.with(|s| s.parts.clone()), [25, 25, 14]);
+    assert!(world.complete(id).is_ok());
+    assert_eq!(world.store.with(|s| s.objects["k"].to_vec()), object(64));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod checkpoint;
 mod copying;
 mod guard;
 mod identity;
+mod image_pin;
 mod look;
 mod open;
 mod stage;

@@ -111,7 +111,7 @@ impl World {
         Ok(looked)
     }
 
-    fn apply(&mut self, tail: &Tail, page_size: PageSize) {
+    pub(super) fn apply(&mut self, tail: &Tail, page_size: PageSize) {
         let old = self.replica.pages.len() as u32;
         let lock_page = LockByte::SQLITE.pgno(page_size);
         for grown in (old + 1..=tail.commit).map(|n| Pgno::new(n).unwrap()) {

@@ -5,7 +5,9 @@ use crate::fleet::place::WriterLife;
 use crate::world::transfer::{Next, Transfer};
 use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
-use engine::replicate::{Command, DatabaseConfig, Output, RequestId, SourceId, StoreAnswer, StoreRequest};
+use engine::replicate::{
+    Command, DatabaseConfig, Output, RequestId, SnapshotSchedule, SourceId, StoreAnswer, StoreRequest,
+};
 use engine::store::{Condition, StoreError};
 use engine::types::NodeId;
 
@@ -77,6 +79,8 @@ impl World<'_> {
             lock_byte: LockByte::SQLITE,
             part_bytes: settings.part_bytes,
             upkeep: settings.upkeep(),
+            // They are asked for: what a start or a day costs is counted.
+            snapshots: SnapshotSchedule::default(),
         }
     }
 

@@ -253,7 +253,7 @@ impl World<'_> {
             let asked = self.seat(0, seat).asked;
             // Retention may read what holds every page.
             let digests_max = if self.settings.upkeep.is_some() { u64::MAX } else { 0 };
-            if asked.digests > digests_max || asked.puts + asked.stages > 1 {
+            if asked.digests > digests_max || asked.puts + asked.images + asked.stages > 1 {
                 let message = format!("after a restore and a commit place {place} asked for {asked:?}");
                 return Err(Violation::new(32, message));
             }

@@ -20,7 +20,7 @@ impl World<'_> {
         }
         match notice {
             Notice::Durable { txid, .. } => {
-                seat.watch.durable();
+                seat.watch.durable(txid);
                 seat.owned = true;
                 self.coverage.reached(Reached::Durable);
                 if machine == 1 {
@@ -64,6 +64,11 @@ impl World<'_> {
                 }
                 self.coverage.reached(Reached::TooNew);
             }
+            Notice::Snapshot { txid, size_bytes, .. } => {
+                self.image_is_there(machine, place, txid, size_bytes.is_some())?;
+            }
+            Notice::SnapshotRefused { pages, .. } => self.image_was_refused(machine, place, &pages)?,
+            Notice::SnapshotFailed { .. } => drop(self.medium_recovers(machine, place)),
             Notice::Stopped { complete, .. } => self.stopped(machine, number, complete)?,
             _ => {}
         }

@@ -30,7 +30,7 @@ impl World<'_> {
             _ if matches!(why, Refusal::NotWal | Refusal::LeftWal | Refusal::Held | Refusal::Library) => {
                 return None;
             }
-            SourceJob::Seal { .. } | SourceJob::Close => return None,
+            SourceJob::Seal { .. } | SourceJob::UnpinImage | SourceJob::Close => return None,
             _ => false,
         };
         let error = why.error(may_enter);

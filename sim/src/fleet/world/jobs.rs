@@ -135,6 +135,8 @@ fn job_name(job: &SourceJob) -> &'static str {
         SourceJob::Open { .. } => "open",
         SourceJob::Look { .. } => "look",
         SourceJob::Survey { .. } => "survey",
+        SourceJob::PinImage { .. } => "pin image",
+        SourceJob::UnpinImage => "unpin image",
         SourceJob::Seal { .. } => "seal",
         SourceJob::Checkpoint(_) => "checkpoint",
         SourceJob::Measure => "measure",

@@ -54,6 +54,15 @@ impl World<'_> {
                 self.coverage.reached(Reached::EnteredWalMode);
                 self.unchanged(number)?;
             }
+            Notice::Snapshot { txid, size_bytes: Some(_), .. } => {
+                self.coverage.reached(Reached::SnapshotTaken);
+                if !self.history.was_tampered_with() {
+                    self.mirror.check_snapshot(txid)?;
+                }
+            }
+            Notice::SnapshotRefused { pages, .. } if self.rots_never(number) => {
+                return Err(Violation::new(21, format!("pages {pages:?} are said to be rotten")));
+            }
             Notice::Stopped { complete, .. } => self.stopped(number, complete)?,
             Notice::Fenced(fenced) => {
                 self.coverage.reached(Reached::Fenced);
@@ -87,6 +96,11 @@ impl World<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether no read of the database went wrong, and nobody wrote to the file who is no SQLite.
+    fn rots_never(&self, number: usize) -> bool {
+        !self.machines[number].has_misread() && !self.settings.operator.replaces
     }
 
     /// A wrong bit in a page of the database file looks like a change until the page is read again; an object of the
