@@ -11,6 +11,7 @@ mod foreign;
 mod manifest;
 mod pauses;
 mod random;
+mod reconfigured;
 mod restored;
 mod source;
 mod stopping;

@@ -3,6 +3,7 @@
 
 use super::machine::{Follow, FollowEnd};
 use crate::mutants::{Mutant, mutated};
+use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
 use crate::replicate::event::StoreAnswer;
 use crate::replicate::sighting::{Checked, HeadCheck, elapsed};
@@ -25,19 +26,23 @@ const SPREAD: u64 = 16;
 
 impl Listing {
     pub(super) fn start(cx: &Context<'_>) -> Listing {
-        let day = if mutated(Mutant::ListedHourly) {
-            cx.config.list_interval / 24
-        } else {
-            cx.config.list_interval
-        };
-        let less = u32::try_from(cx.config.node.get() % SPREAD).expect("a small number");
-        let interval = day - day / 256 * less;
-        Listing { listed_at: cx.now, interval, postponed_to: cx.now.mono, check: None }
+        Listing { listed_at: cx.now, interval: interval(cx.config), postponed_to: cx.now.mono, check: None }
+    }
+
+    pub(super) fn reconfigure(&mut self, config: &DatabaseConfig) {
+        self.interval = interval(config);
     }
 
     pub(super) fn is_in_trouble(&self) -> bool {
         self.check.as_ref().is_some_and(|check| check.is_in_trouble())
     }
+}
+
+/// How often this place is listed.
+fn interval(config: &DatabaseConfig) -> Duration {
+    let day = if mutated(Mutant::ListedHourly) { config.list_interval / 24 } else { config.list_interval };
+    let less = u32::try_from(config.node.get() % SPREAD).expect("a small number");
+    day - day / 256 * less
 }
 
 impl Follow {

@@ -1,12 +1,13 @@
 //! The state of following, and the routing of answers.
 
 use super::listing::Listing;
-use super::pace::Pace;
+use super::pace::{Limits, Pace};
 use super::slots::Slot;
 use super::stop::Stop;
 use crate::db::PageSums;
 use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{RequestId, SourceJob};
+use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
 use crate::replicate::event::{Hint, Looked, SourceAnswer, SourceError, StateError, StoreAnswer};
 use crate::replicate::head::Head;
@@ -138,6 +139,11 @@ impl Follow {
         if self.stop.is_none() {
             self.pace.poked(hint);
         }
+    }
+
+    pub(in crate::replicate) fn reconfigure(&mut self, config: &DatabaseConfig) {
+        self.pace.limits = Limits::new(config);
+        self.listing.reconfigure(config);
     }
 
     pub(in crate::replicate) fn awaits(&self, id: RequestId) -> bool {
