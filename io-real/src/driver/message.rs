@@ -9,6 +9,15 @@ use engine::store::StoreError;
 pub(super) enum Message<S> {
     /// Follow a database; the text is its key in the local state.
     Add(SourceId, Box<DatabaseConfig>, S, String),
+    /// Other values for a database that is followed.
+    Reconfigure(SourceId, Box<DatabaseConfig>),
+    /// Other bounds for all requests to the store.
+    Bound {
+        /// At least 1.
+        requests_in_flight: usize,
+        /// 0: no bound.
+        upload_bytes_per_second: u64,
+    },
     /// Sync what is pending, then stop following it.
     Stop(SourceId),
     /// The same for all, then end the loop.

@@ -66,12 +66,20 @@ struct FakeSource {
     /// The step that fails, counted from 0.
     broken_step: Option<usize>,
     panics: bool,
+    /// It may not be opened as it is.
+    not_wal: bool,
     resets: Arc<Mutex<u32>>,
 }
 
 impl FakeSource {
     fn new() -> FakeSource {
-        FakeSource { object: Vec::new(), broken_step: None, panics: false, resets: Arc::default() }
+        FakeSource {
+            object: Vec::new(),
+            broken_step: None,
+            panics: false,
+            not_wal: false,
+            resets: Arc::default(),
+        }
     }
 }
 
@@ -82,6 +90,9 @@ impl Source for FakeSource {
         assert!(!self.panics, "as scripted");
         match job {
             SourceJob::Close => Ok(SourceAnswer::Closed),
+            SourceJob::Open { enter_wal_mode: false } if self.not_wal => {
+                Err(SourceError::NotWal("as scripted".into()))
+            }
             _ => Err(SourceError::Missing),
         }
     }
@@ -139,6 +150,6 @@ impl State for FakeState {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
