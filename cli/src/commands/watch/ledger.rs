@@ -9,7 +9,7 @@ use engine::store::StoreError;
 use engine::types::Txid;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// All databases of a run.
@@ -70,6 +70,20 @@ impl Ledger {
 
     pub(super) fn account(&self, id: SourceId) -> Option<&Account> {
         self.databases.get(&id)
+    }
+
+    /// The database at this path.
+    pub(super) fn id_of(&self, path: &Path) -> Option<SourceId> {
+        self.databases.iter().find(|(_, account)| account.path == path).map(|(id, _)| *id)
+    }
+
+    pub(super) fn is_fenced(&self, id: SourceId) -> bool {
+        self.account(id).is_some_and(|account| account.status == Status::Fenced)
+    }
+
+    /// Forgets a database; its path.
+    pub(super) fn remove(&mut self, id: SourceId) -> Option<PathBuf> {
+        self.databases.remove(&id).map(|account| account.path)
     }
 
     /// Takes note. The failure, if this notice is why the database cannot go on.
