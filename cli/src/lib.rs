@@ -15,4 +15,6 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod exit;
+pub mod explain;
+pub mod litestream;
 pub mod output;

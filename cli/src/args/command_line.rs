@@ -1,5 +1,7 @@
 //! The whole command line as clap sees it: global flags and the list of commands.
 
+use super::explain::ExplainArgs;
+use super::import::ImportRequest;
 use super::list::ListArgs;
 use super::restore::RestoreArgs;
 use super::store::StoreArgs;
@@ -109,7 +111,9 @@ pub(super) enum CommandArgs {
     Verify(VerifyArgs),
     /// Show on a scratch database that replication and restore work
     Demo,
-    /// Check or show the configuration
+    /// Show what the configuration amounts to: when what is done, which points stay, what a month costs
+    Explain(ExplainArgs),
+    /// Check, show or import the configuration
     Config {
         #[command(subcommand)]
         command: ConfigArgs,
@@ -120,8 +124,6 @@ pub(super) enum CommandArgs {
     Snapshot(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Sync(LaterArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Explain(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Compact(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
@@ -156,8 +158,8 @@ pub(super) enum ConfigArgs {
     Check(ConfigFileArgs),
     /// Show the effective values and where each came from, secrets masked
     Show(ConfigFileArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Import(LaterArgs),
+    /// Turn Litestream's configuration (litestream.yml) into one of walsync's
+    Import(ImportRequest),
 }
 
 #[derive(Args, Debug)]

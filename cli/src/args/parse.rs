@@ -2,6 +2,8 @@
 
 use super::command_line::{CommandArgs, CommandLine, ConfigArgs, ConfigFileArgs, Global};
 use super::error;
+use super::explain::ExplainRequest;
+use super::import::ImportRequest;
 use super::list::ListRequest;
 use super::restore::RestoreRequest;
 use super::verify::VerifyRequest;
@@ -14,7 +16,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What a command line asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
     /// Flags that every command takes.
     pub global: Global,
@@ -23,7 +25,7 @@ pub struct Invocation {
 }
 
 /// A command of this version, its arguments checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// `watch`.
     Watch(WatchRequest),
@@ -33,6 +35,8 @@ pub enum Command {
     List(ListRequest),
     /// `verify`.
     Verify(VerifyRequest),
+    /// `explain`.
+    Explain(ExplainRequest),
     /// `demo`.
     Demo,
     /// `config check`.
@@ -49,12 +53,14 @@ pub enum Command {
         /// Keys set by flags.
         flags: Flags,
     },
+    /// `config import`.
+    ConfigImport(ImportRequest),
     /// `version`; with `--verbose` if the global flag says so.
     Version,
 }
 
 /// What came of reading a command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Parsed {
     /// Do this.
     Run(Box<Invocation>),
@@ -79,6 +85,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Restore(args) => Command::Restore(args.try_into()?),
         CommandArgs::List(args) => Command::List(args.try_into()?),
         CommandArgs::Verify(args) => Command::Verify(args.try_into()?),
+        CommandArgs::Explain(args) => Command::Explain(args.try_into()?),
         CommandArgs::Demo => Command::Demo,
         CommandArgs::Config { command: ConfigArgs::Check(ConfigFileArgs { file, store }) } => {
             Command::ConfigCheck { file, flags: store.flags() }
@@ -86,11 +93,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Config { command: ConfigArgs::Show(ConfigFileArgs { file, store }) } => {
             Command::ConfigShow { file, flags: store.flags() }
         }
-        CommandArgs::Config { command: ConfigArgs::Import(_) } => return Err(later("config import")),
+        CommandArgs::Config { command: ConfigArgs::Import(request) } => Command::ConfigImport(request),
         CommandArgs::Version => Command::Version,
         CommandArgs::Snapshot(_) => return Err(later("snapshot")),
         CommandArgs::Sync(_) => return Err(later("sync")),
-        CommandArgs::Explain(_) => return Err(later("explain")),
         CommandArgs::Compact(_) => return Err(later("compact")),
         CommandArgs::Cleanup(_) => return Err(later("cleanup")),
         CommandArgs::Replicate(_) => return Err(later("replicate")),

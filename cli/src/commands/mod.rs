@@ -1,8 +1,10 @@
 //! The commands: each turns a request and the configuration into a job, does it, and prints the answer.
 
 mod config_check;
+mod config_import;
 mod config_show;
 pub mod demo;
+mod explain;
 mod find;
 mod interrupt;
 pub mod list;

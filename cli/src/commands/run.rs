@@ -1,6 +1,6 @@
 //! One run of the program: arguments in, exit code out.
 
-use super::{config_check, config_show, demo, list, restore, verify, version, watch};
+use super::{config_check, config_import, config_show, demo, explain, list, restore, verify, version, watch};
 use crate::args::{Command, Global, Invocation, Parsed, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
 use crate::exit::{Failure, Kind};
@@ -66,6 +66,10 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
             let job = verify::VerifyJob::plan(&request, &configured(&request.flags)?)?;
             block_on(verify::run(job, printer))
         }
+        Command::Explain(request) => {
+            let all = global.verbosity > Verbosity::Normal;
+            explain::run(&request, &configured(&request.flags)?, all, printer)
+        }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {
             let file = file.as_deref().or(global.config.as_deref());
@@ -76,6 +80,7 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
             let global = Global { config: file.or(global.config.clone()), ..global.clone() };
             config_show::run(&self::configured(&global, &flags, surroundings, printer)?, printer)
         }
+        Command::ConfigImport(request) => config_import::run(&request, surroundings, printer),
         Command::Version => version::run(global.verbosity > Verbosity::Normal, printer),
     }
 }
