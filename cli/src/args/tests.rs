@@ -237,19 +237,7 @@ fn help_is_as_reviewed() {
         Err(error) => error.render().to_string(),
         Ok(_) => panic!("{line}"),
     };
-    for name in [
-        "",
-        "watch",
-        "restore",
-        "list",
-        "verify",
-        "demo",
-        "config",
-        "config check",
-        "config import",
-        "explain",
-        "version",
-    ] {
+    for name in ["", "watch", "restore", "list", "verify", "demo", "config", "config check", "version"] {
         insta::assert_snapshot!(
             format!("help {name}").trim().replace(' ', "_"),
             help(&format!("{name} --help"))

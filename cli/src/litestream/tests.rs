@@ -1,6 +1,6 @@
 use super::endpoint::{Endpoint, of_host, with_scheme};
 use super::*;
-use crate::config::{ConfigFile, Environment, Flags, Loaded, Surroundings};
+use crate::config::{Config, ConfigFile, Environment, Flags, Loaded, Surroundings};
 use std::path::PathBuf;
 
 const SAMPLES: [(&str, &str); 8] = [
@@ -44,11 +44,43 @@ fn every_sample_becomes_a_configuration_without_errors() {
 }
 
 #[test]
-fn samples_are_as_reviewed() {
-    for (name, text) in SAMPLES {
-        let Imported { toml, variables, .. } = imported(text);
-        insta::assert_snapshot!(name, format!("{toml}-- variables: {variables:?}"));
+fn values_have_the_keys_of_walsync_for_all_databases_or_their_own() {
+    let value = |config: &Config, path: &str| config.values.get(path).unwrap().value.to_string();
+    let new = imported(SAMPLES[0].1);
+    assert_eq!(new.variables, ["AWS_KEY", "AWS_SECRET", "HOME"]);
+    let config = loaded(&new).config.unwrap();
+    for (path, expected) in [
+        ("store.access_key_id", "\"value\""),
+        ("store.region", "\"eu-central-1\""),
+        ("sync.max_interval", "\"10s\""),
+        ("sync.shutdown_timeout", "\"30s\""),
+        ("snapshots.interval", "\"12h\""),
+        ("compaction.levels", "[\"30s\", \"5m\", \"1h\"]"),
+        ("retention.l0", "\"10m\""),
+        ("retention.pitr", "\"72h\""),
+        ("retention.monthly", "0"),
+    ] {
+        assert_eq!(value(&config, path), expected, "{path}");
     }
+    let old = loaded(&imported(SAMPLES[1].1)).config.unwrap();
+    assert_eq!(value(&old, "store.secret_access_key"), "\"000123\"", "as it was written");
+    assert_eq!(value(&old, "store.region"), "\"eu-west-1\"");
+    assert_eq!(value(&old, "retention.pitr"), "\"168h\"");
+    let minio = loaded(&imported(SAMPLES[2].1)).config.unwrap();
+    assert_eq!(value(&minio, "store.endpoint"), "\"http://localhost:9000\"");
+    assert_eq!(value(&minio, "store.path_style"), "true");
+    let directory = loaded(&imported(SAMPLES[4].1)).config.unwrap();
+    assert_eq!(directory.entries[0].pattern.as_str(), "/data/tenants/**/*.db");
+    assert_eq!(directory.settings.store.url.to_string(), "file:///backups/tenants");
+    let own = loaded(&imported(SAMPLES[5].1)).config.unwrap();
+    let settings: Vec<_> = own.entries.iter().map(|entry| &entry.settings).collect();
+    assert_eq!(settings[0].sync.max_interval.as_millis(), 1000);
+    assert_eq!(settings[1].sync.max_interval.as_millis(), 500);
+    assert_eq!((settings[0].sync.checkpoint_pages, settings[1].sync.checkpoint_pages), (1000, 2000));
+    assert_eq!(settings[1].retention.pitr.as_secs(), 1800);
+    let kept = loaded(&imported(SAMPLES[7].1)).config.unwrap();
+    assert_eq!(value(&kept, "retention.pitr"), "\"876000h\"", "nothing is deleted");
+    assert_eq!(value(&kept, "store.endpoint"), "\"https://fly.storage.tigris.dev\"");
 }
 
 #[test]

@@ -42,9 +42,10 @@ fn reloads_beside_a_writer_lose_nothing_and_open_nothing_anew() {
     assert!(before.len() >= 4, "two connections and their logs: {before:?}");
     let ended = AtomicBool::new(false);
     let committed = std::thread::scope(|scope| {
-        let commits = scope.spawn(|| {
+        let running = &ended;
+        let commits = scope.spawn(move || {
             let mut committed = 0;
-            while !ended.load(Ordering::Relaxed) || committed < 100 {
+            while !running.load(Ordering::Relaxed) || committed < 100 {
                 writer.execute("INSERT INTO t VALUES (?1)", [committed]).unwrap();
                 committed += 1;
             }
