@@ -98,6 +98,7 @@ fn a_log_that_is_too_long_by_the_new_bound_is_let_go() {
 fn what_a_history_is_known_by_stays_whatever_is_said() {
     let mut world = World::following();
     let before = world.host(A).config.clone();
+    world.forget_requests();
     world.reconfigure(A, |config| {
         config.place = Place::new("elsewhere").unwrap();
         config.node = NodeId::new(4711).unwrap();
