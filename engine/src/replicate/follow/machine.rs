@@ -249,6 +249,10 @@ impl Follow {
         }
         self.list_if_due(cx);
         self.let_go_if_too_long(cx);
+        // Nothing more is asked of a source that was let go.
+        if self.leaving.is_some() {
+            return None;
+        }
         self.start_slot_if_due(cx);
         self.save_if_due(cx);
         self.advance_stop(cx);
