@@ -16,4 +16,6 @@ pub mod commands;
 pub mod config;
 mod control;
 pub mod exit;
+pub mod explain;
+pub mod litestream;
 pub mod output;

@@ -1,5 +1,7 @@
 //! The whole command line as clap sees it: global flags and the list of commands.
 
+use super::explain::ExplainArgs;
+use super::import::ImportRequest;
 use super::list::ListArgs;
 use super::restore::RestoreArgs;
 use super::status::StatusArgs;
@@ -118,20 +120,19 @@ pub(super) enum CommandArgs {
     Status(StatusArgs),
     /// Sync now, through the running daemon, or alone where none runs
     Sync(SyncArgs),
-    /// Take a full image now, through the running daemon
-    #[command(hide = true)]
+    /// Take a full image now, through the running daemon, or alone where none runs
     Snapshot(SnapshotArgs),
     /// Show on a scratch database that replication and restore work
     Demo,
-    /// Check or show the configuration
+    /// Show what the configuration amounts to: when what is done, which points stay, what a month costs
+    Explain(ExplainArgs),
+    /// Check, show or import the configuration
     Config {
         #[command(subcommand)]
         command: ConfigArgs,
     },
     /// Print the version; with --verbose also those of SQLite and of the format
     Version,
-    #[command(hide = true, disable_help_flag = true)]
-    Explain(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
     Replicate(LaterArgs),
     #[command(hide = true, disable_help_flag = true)]
@@ -160,8 +161,8 @@ pub(super) enum ConfigArgs {
     Check(ConfigFileArgs),
     /// Show the effective values and where each came from, secrets masked
     Show(ConfigFileArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Import(LaterArgs),
+    /// Turn Litestream's configuration (litestream.yml) into one of walsync's
+    Import(ImportRequest),
 }
 
 #[derive(Args, Debug)]

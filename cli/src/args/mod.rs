@@ -5,6 +5,8 @@
 
 mod command_line;
 mod error;
+mod explain;
+mod import;
 mod list;
 mod parse;
 mod restore;
@@ -17,6 +19,8 @@ mod verify;
 mod watch;
 
 pub use command_line::{Global, command};
+pub use explain::ExplainRequest;
+pub use import::ImportRequest;
 pub use list::ListRequest;
 pub use parse::{Command, Invocation, Parsed, parse, wants_json};
 pub use restore::{Existing, How, Point, RestoreRequest, Verify, What};

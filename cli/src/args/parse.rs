@@ -2,6 +2,8 @@
 
 use super::command_line::{CommandArgs, CommandLine, ConfigArgs, ConfigFileArgs, Global};
 use super::error;
+use super::explain::ExplainRequest;
+use super::import::ImportRequest;
 use super::list::ListRequest;
 use super::restore::RestoreRequest;
 use super::status::StatusRequest;
@@ -17,7 +19,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What a command line asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
     /// Flags that every command takes.
     pub global: Global,
@@ -26,7 +28,7 @@ pub struct Invocation {
 }
 
 /// A command of this version, its arguments checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// `watch`.
     Watch(WatchRequest),
@@ -44,6 +46,8 @@ pub enum Command {
     Sync(SyncRequest),
     /// `snapshot`.
     Snapshot(SnapshotRequest),
+    /// `explain`.
+    Explain(ExplainRequest),
     /// `demo`.
     Demo,
     /// `config check`.
@@ -60,12 +64,14 @@ pub enum Command {
         /// Keys set by flags.
         flags: Flags,
     },
+    /// `config import`.
+    ConfigImport(ImportRequest),
     /// `version`; with `--verbose` if the global flag says so.
     Version,
 }
 
 /// What came of reading a command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Parsed {
     /// Do this.
     Run(Box<Invocation>),
@@ -95,6 +101,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Status(args) => Command::Status(args.try_into()?),
         CommandArgs::Sync(args) => Command::Sync(args.try_into()?),
         CommandArgs::Snapshot(args) => Command::Snapshot(args.try_into()?),
+        CommandArgs::Explain(args) => Command::Explain(args.try_into()?),
         CommandArgs::Demo => Command::Demo,
         CommandArgs::Config { command: ConfigArgs::Check(ConfigFileArgs { file, store }) } => {
             Command::ConfigCheck { file, flags: store.flags() }
@@ -102,9 +109,8 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
         CommandArgs::Config { command: ConfigArgs::Show(ConfigFileArgs { file, store }) } => {
             Command::ConfigShow { file, flags: store.flags() }
         }
-        CommandArgs::Config { command: ConfigArgs::Import(_) } => return Err(later("config import")),
+        CommandArgs::Config { command: ConfigArgs::Import(request) } => Command::ConfigImport(request),
         CommandArgs::Version => Command::Version,
-        CommandArgs::Explain(_) => return Err(later("explain")),
         CommandArgs::Replicate(_) => return Err(later("replicate")),
         CommandArgs::Serve(_) => return Err(later("serve")),
         CommandArgs::Promote(_) => return Err(later("promote")),

@@ -2,8 +2,10 @@
 
 mod asked;
 mod config_check;
+mod config_import;
 mod config_show;
 pub mod demo;
+mod explain;
 mod find;
 mod interrupt;
 pub mod list;

@@ -1,8 +1,8 @@
 //! One run of the program: arguments in, exit code out.
 
 use super::{
-    config_check, config_show, demo, list, restore, restore_all, snapshot, status, sync, upkeep, verify,
-    version, watch,
+    config_check, config_import, config_show, demo, explain, list, restore, restore_all, snapshot, status,
+    sync, upkeep, verify, version, watch,
 };
 use crate::args::{Command, Global, Invocation, Parsed, What, parse, wants_json};
 use crate::config::{Config, Flags, Loaded, Surroundings};
@@ -94,6 +94,10 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
             let job = snapshot::SnapshotJob::plan(&request, configured(&request.flags)?);
             block_on(snapshot::run(job))
         }
+        Command::Explain(request) => {
+            let all = global.verbosity > Verbosity::Normal;
+            explain::run(&request, &configured(&request.flags)?, all, printer)
+        }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {
             let file = file.as_deref().or(global.config.as_deref());
@@ -104,6 +108,7 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
             let global = Global { config: file.or(global.config.clone()), ..global.clone() };
             config_show::run(&self::configured(&global, &flags, surroundings, printer)?, printer)
         }
+        Command::ConfigImport(request) => config_import::run(&request, surroundings, printer),
         Command::Version => version::run(global.verbosity > Verbosity::Normal, printer),
     }
 }

@@ -207,11 +207,11 @@ mod plans {
         let (streams, _, _) = Streams::captured();
         let printer = Printer::new(streams, false, Verbosity::Normal, false, false);
         fs::write(dir.path().join("walsync.toml"), "[[databases]]\npath = \"new.db\"\n").unwrap();
-        let again = job.reload(&printer).unwrap();
+        let again = job.reload(&[], &printer).unwrap();
         assert_eq!(again.databases[0].place, place("new"));
         assert_eq!(again.store.url.to_string(), "s3://flag");
         fs::write(dir.path().join("walsync.toml"), "[sinc]\n").unwrap();
-        assert_eq!(again.reload(&printer).unwrap_err().kind(), Kind::Usage);
+        assert_eq!(again.reload(&[], &printer).unwrap_err().kind(), Kind::Usage);
     }
 
     #[test]

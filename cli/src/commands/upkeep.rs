@@ -96,6 +96,7 @@ async fn keep(
         clock: Arc::new(SystemClock),
         requests_in_flight: usize::try_from(job.limits.requests_in_flight).unwrap_or(usize::MAX).max(1),
         request_timeout: store.timeout.saturating_add(Duration::from_secs(5)),
+        upload_bytes_per_second: job.limits.upload_bytes_per_second,
     };
     let config = solo_config(store, found, settings, upkeep)?;
     let tell = |notice: &Notice| tell(printer, &found.name, notice);

@@ -2,11 +2,13 @@
 
 use crate::args::WatchRequest;
 use crate::config::{
-    Config, DatabaseEntry, DatabaseSpec, LimitSettings, Refused, StateDir, StoreSettings, VerifySettings,
-    discover, without_collisions,
+    Collision, Config, DatabaseEntry, DatabaseSpec, LimitSettings, Refused, StateDir, StoreSettings,
+    VerifySettings, discover, without_collisions,
 };
 use crate::exit::Failure;
 use crate::output::Printer;
+use daemon::Daemon;
+use signals::Signals;
 use std::path::Path;
 
 mod account;
@@ -20,6 +22,7 @@ pub(super) mod host;
 pub(super) use databases::upkeep as upkeep_config;
 mod ledger;
 mod outcome;
+mod reload;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -58,6 +61,16 @@ impl WatchJob {
     /// # Errors
     /// Exit 2: nothing to watch, a path that cannot be a database, two databases for one place.
     pub fn plan(request: &WatchRequest, config: &Config, printer: &Printer) -> Result<WatchJob, Failure> {
+        WatchJob::plan_beside(request, config, &[], printer)
+    }
+
+    /// The same while these databases are followed.
+    fn plan_beside(
+        request: &WatchRequest,
+        config: &Config,
+        known: &[DatabaseSpec],
+        printer: &Printer,
+    ) -> Result<WatchJob, Failure> {
         let entries = if request.databases.is_empty() {
             config.entries.clone()
         } else {
@@ -69,7 +82,15 @@ impl WatchJob {
                 .cause("neither a DB argument nor [[databases]] in the configuration")
                 .hint("walsync watch app.db"));
         }
-        let discovery = without_collisions(discover(&entries, &[]))?;
+        let mut discovery = discover(&entries, known);
+        // Of files that come while others are followed it is said when they are looked for.
+        let is_named = |collision: &Collision| {
+            let path = &collision.second.path;
+            let names = |entry: &DatabaseEntry| !entry.pattern.has_wildcard() && entry.pattern.matches(path);
+            known.is_empty() || entries.iter().any(names)
+        };
+        discovery.collisions.retain(is_named);
+        let discovery = without_collisions(discovery)?;
         for Refused { path, reason } in &discovery.refused {
             printer.warn(format!("{} is left out: {reason}", path.display()), None);
         }
@@ -78,6 +99,12 @@ impl WatchJob {
             return Err(Failure::usage("no file matches")
                 .cause(patterns.join(", "))
                 .hint("walsync config show"));
+        }
+        let (count, count_max) = (discovery.databases.len(), config.settings.limits.open_databases);
+        if count as u64 > count_max {
+            return Err(Failure::usage("more databases than may be open")
+                .cause(format!("there are {count}, and limits.open_databases is {count_max}"))
+                .hint("raise limits.open_databases, or leave some out"));
         }
         let store = config.settings.store.clone();
         if store.is_default {
@@ -112,15 +139,19 @@ impl WatchJob {
         WatchJob { databases: vec![database], ..self }
     }
 
-    /// The job of the same command line with the configuration as it is now (SIGHUP).
+    /// The job of the same command line with the configuration as it is now (SIGHUP). `known`: what is followed.
     ///
     /// # Errors
     /// As [`WatchJob::plan`], or the configuration cannot be used; the caller goes on with `self`.
-    pub fn reload(&self, printer: &Printer) -> Result<WatchJob, Failure> {
+    pub fn reload(&self, known: &[DatabaseSpec], printer: &Printer) -> Result<WatchJob, Failure> {
         let (request, config) = &self.origin;
         let (config, warnings) = config.reload()?;
         printer.warn_of(&warnings);
-        WatchJob::plan(request, &config, printer)
+        WatchJob::plan_beside(request, &config, known, printer)
+    }
+
+    fn open_databases_max(&self) -> usize {
+        usize::try_from(self.limits.open_databases).unwrap_or(usize::MAX)
     }
 }
 
@@ -129,7 +160,11 @@ impl WatchJob {
 /// # Errors
 /// As in the table of exit codes; see `watch` there for what ends it.
 pub async fn run(job: WatchJob, printer: &Printer) -> Result<(), Failure> {
-    daemon::Daemon::start(&job, printer).await?.run(&job, printer).await
+    let mut next = Some((job, Signals::listen()?));
+    while let Some((job, signals)) = next {
+        next = Daemon::start(&job, signals, printer).await?.run(job, printer).await?;
+    }
+    Ok(())
 }
 
 /// Refuses what is certainly no database before anything is opened.

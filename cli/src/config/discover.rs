@@ -52,7 +52,8 @@ pub struct Refused {
 /// wildcard finds under a second path is left out.
 ///
 /// Files without wildcard come before those of wildcards in the contest for a place, so that a file that
-/// appears cannot push out one that was named; `known` ones (of an earlier run) come before new ones.
+/// appears cannot push out one that was named; `known` ones (of an earlier run) come before new ones. A known one stays
+/// while an entry stands for its path, whether the file is there or not: it is missed, and may come back.
 pub fn discover(entries: &[DatabaseEntry], known: &[DatabaseSpec]) -> Discovery {
     let mut out = Discovery::default();
     let mut winners: BTreeMap<PathBuf, &DatabaseEntry> = BTreeMap::new();
@@ -66,6 +67,9 @@ pub fn discover(entries: &[DatabaseEntry], known: &[DatabaseSpec]) -> Discovery 
                 *winner = entry;
             }
         }
+    }
+    for KnownPath(path, entry) in known.iter().filter_map(|spec| KnownPath::of(spec, entries)) {
+        winners.entry(path.clone()).or_insert(entry);
     }
     let mut specs = Vec::new();
     for (path, entry) in &winners {
@@ -107,6 +111,17 @@ pub fn discover(entries: &[DatabaseEntry], known: &[DatabaseSpec]) -> Discovery 
     out.databases = taken.into_values().collect();
     out.databases.sort_by(|a, b| a.path.cmp(&b.path));
     out
+}
+
+/// A path that was found before, and the entry that counts for it now.
+struct KnownPath<'a>(&'a PathBuf, &'a DatabaseEntry);
+
+impl<'a> KnownPath<'a> {
+    fn of(spec: &'a DatabaseSpec, entries: &'a [DatabaseEntry]) -> Option<KnownPath<'a>> {
+        let matching = entries.iter().filter(|entry| entry.pattern.matches(&spec.path));
+        let entry = matching.max_by_key(|entry| entry.pattern.specificity())?;
+        Some(KnownPath(&spec.path, entry))
+    }
 }
 
 fn has_log(path: &Path) -> bool {

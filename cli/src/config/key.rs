@@ -141,7 +141,7 @@ pub static KEYS: &[Key] = &[
     key("snapshots.interval", DURATION, "24h"),
     key("snapshots.on_idle", DURATION, "0s"),
     choice("snapshots.on_startup", OnStartup::WORDS, "auto"),
-    key("compaction.levels", ValueKind::Durations { count: 3 }, "30s,5m,1h"),
+    key("compaction.levels", ValueKind::Durations { min: 1, max: 8 }, "30s,5m,1h"),
     key("retention.l0", DURATION, "5m"),
     key("retention.pitr", DURATION, "24h"),
     key("retention.hourly", COUNT, "24"),

@@ -9,6 +9,7 @@
 //! All problems are collected, none ends the reading of the others. Nothing here opens a database or a store;
 //! the only disk access is reading the file (`load`) and resolving wildcards (`discover`).
 
+mod changes;
 mod choice;
 mod database;
 mod discover;
@@ -34,6 +35,7 @@ mod store_url;
 mod value;
 mod values;
 
+pub use changes::Change;
 pub use choice::{Fencing, OnStartup, PathStyle, Sse, TakeOver, WalMode};
 pub use database::{DatabaseEntry, DatabaseSpec, SpecError};
 pub use discover::{Collision, Discovery, Refused, Twice, discover};

@@ -34,6 +34,12 @@ fn check_relations(shown: &str, values: &Values, is_set: impl Fn(&str) -> bool, 
                 .suggest(format!("write at most {max_text}, or raise sync.max_interval")),
         );
     }
+    let level_1 = values.durations("compaction.levels").first().copied().unwrap_or(LEVEL_MIN);
+    if level_1 < LEVEL_MIN && is_set("compaction.levels") {
+        let (key, origin) = (format!("{shown}compaction.levels"), values.origin("compaction.levels"));
+        let message = "the first level is below 1s: each costs requests as often as that";
+        problems.push(Problem::error(key, origin, message).suggest("write \"30s\" or more"));
+    }
     let l0 = values.duration("retention.l0");
     if l0 < L0_WARNING && is_set("retention.l0") {
         let (key, origin) = (format!("{shown}retention.l0"), values.origin("retention.l0"));
@@ -125,5 +131,6 @@ fn shown_value(values: &Values, path: &str) -> String {
     })
 }
 
+const LEVEL_MIN: Duration = Duration::from_secs(1);
 const L0_MIN: Duration = Duration::from_secs(1);
 const L0_WARNING: Duration = Duration::from_secs(300);

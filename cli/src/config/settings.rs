@@ -57,7 +57,7 @@ impl fmt::Debug for Secret {
 }
 
 /// `[store]`: where objects live and how they are reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
     /// Which store.
     pub url: StoreUrl,
@@ -179,8 +179,8 @@ pub struct SnapshotSettings {
 /// `[compaction]`: how often each level is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompactionSettings {
-    /// Of levels 1, 2 and 3; strictly growing, above zero.
-    pub intervals: [Duration; 3],
+    /// Of level 1, 2 and so on, 1 to 8 of them; strictly growing, above zero.
+    pub intervals: Vec<Duration>,
 }
 
 /// `[retention]`: which points stay.
@@ -203,7 +203,6 @@ pub struct RetentionSettings {
 impl DatabaseSettings {
     pub(super) fn of(values: &Values) -> DatabaseSettings {
         let unless_zero = |span: Duration| Some(span).filter(|span| !span.is_zero());
-        let levels = values.durations("compaction.levels");
         DatabaseSettings {
             sync: SyncSettings {
                 max_interval: values.duration("sync.max_interval"),
@@ -219,9 +218,7 @@ impl DatabaseSettings {
                 on_idle: unless_zero(values.duration("snapshots.on_idle")),
                 on_startup: word(OnStartup::from_word, values, "snapshots.on_startup"),
             },
-            compaction: CompactionSettings {
-                intervals: levels.try_into().expect("the key table demands three levels"),
-            },
+            compaction: CompactionSettings { intervals: values.durations("compaction.levels") },
             retention: RetentionSettings {
                 l0: values.duration("retention.l0"),
                 pitr: values.duration("retention.pitr"),

@@ -33,10 +33,15 @@ impl Values {
     }
 }
 
-fn setting(key: &'static Key, found: Option<&Sourced<Value>>) -> Setting {
-    let value = found.map_or(serde_json::Value::Null, |found| {
+/// A value as JSON, masked if it is a secret; null: not set.
+pub(super) fn shown(key: &Key, found: Option<&Sourced<Value>>) -> serde_json::Value {
+    found.map_or(serde_json::Value::Null, |found| {
         serde_json::to_value(masked(key, &found.value)).expect("TOML values of the table are JSON values")
-    });
+    })
+}
+
+fn setting(key: &'static Key, found: Option<&Sourced<Value>>) -> Setting {
+    let value = shown(key, found);
     let origin = found.map_or(Origin::Default, |found| found.origin.clone());
     Setting { key: key.path, value, origin: origin.to_string() }
 }

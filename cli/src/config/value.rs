@@ -15,10 +15,12 @@ pub enum ValueKind {
         /// Whether `0s` is one.
         zero: bool,
     },
-    /// Exactly `count` durations, each above zero and longer than the one before.
+    /// `min` to `max` durations, each above zero and longer than the one before.
     Durations {
-        /// How many.
-        count: usize,
+        /// How many at least.
+        min: usize,
+        /// How many at most.
+        max: usize,
     },
     /// A size with a unit.
     Size {
@@ -73,6 +75,11 @@ pub struct ValueError {
 }
 
 impl ValueError {
+    /// Why.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     fn new(message: impl Into<String>) -> ValueError {
         ValueError { message: message.into(), suggestion: None }
     }
@@ -140,7 +147,7 @@ impl ValueKind {
     }
 
     fn collect(self, mut texts: impl Iterator<Item = String>) -> Result<Value, ValueError> {
-        let ValueKind::Durations { count } = self else {
+        let ValueKind::Durations { min, max } = self else {
             return Ok(Value::Texts(texts.collect()));
         };
         let spans: Result<Vec<TimeSpan>, ValueError> = texts.try_fold(Vec::new(), |mut spans, text| {
@@ -148,11 +155,14 @@ impl ValueKind {
             Ok(spans)
         });
         let spans = spans?;
-        if spans.len() != count {
-            return Err(ValueError::new(format!("needs {count} durations, has {}", spans.len())));
+        if !(min..=max).contains(&spans.len()) {
+            return Err(ValueError::new(format!("needs {min} to {max} durations, has {}", spans.len())));
         }
-        if !spans.is_sorted_by(|a, b| a < b) {
-            return Err(ValueError::new("each must be longer than the one before"));
+        if let Some(pair) = spans.windows(2).find(|pair| pair[0] >= pair[1]) {
+            let (before, after) = (pair[0], pair[1]);
+            return Err(ValueError::new(format!(
+                "each must be longer than the one before: {after} comes after {before}"
+            )));
         }
         Ok(Value::Durations(spans))
     }

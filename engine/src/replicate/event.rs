@@ -19,6 +19,9 @@ use std::sync::Arc;
 pub enum Event {
     /// A database was added to the fleet.
     Added(SourceId, Box<DatabaseConfig>),
+    /// A database's configuration was changed. What may change in flight (intervals, limits, `take_over`) counts from now
+    /// on; what belongs to its history or its store stays as it was added.
+    Reconfigured(SourceId, Box<DatabaseConfig>),
     /// The files of a database may have changed: a hint; losing or repeating it is harmless.
     Poked(SourceId, Hint),
     /// The deadline of [`Output::Wait`](super::Output::Wait) passed, or anything else: look at the clock.

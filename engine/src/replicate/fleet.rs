@@ -53,6 +53,9 @@ impl Fleet {
                 assert!(before.is_none(), "a database id is used once");
                 self.arm(id);
             }
+            Event::Reconfigured(id, config) => {
+                self.with(id, |database, out| database.reconfigure(now, out, *config));
+            }
             Event::TimePassed => self.time_passed(),
             Event::Poked(id, hint) => self.with(id, |database, out| database.poked(now, out, hint)),
             Event::SyncRequested(id, sync) => {

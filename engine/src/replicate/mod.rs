@@ -28,6 +28,7 @@ mod pages;
 mod pauses;
 mod plan;
 mod probe;
+mod reconfigure;
 mod retrying;
 mod sighting;
 mod standing;

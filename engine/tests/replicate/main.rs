@@ -12,6 +12,7 @@ mod manifest;
 mod migration;
 mod pauses;
 mod random;
+mod reconfigured;
 mod restored;
 mod snapshot;
 mod source;

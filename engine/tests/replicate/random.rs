@@ -3,7 +3,9 @@
 
 use super::source::FakeDatabase;
 use super::world::{A, B, Fate, SECOND, World};
-use engine::replicate::{Event, Hint, SourceError, SourceId, SourceJob, Status, StoreRequest};
+use engine::replicate::{
+    DatabaseConfig, Event, Hint, SourceError, SourceId, SourceJob, Status, StoreRequest,
+};
 use engine::store::{Fatal, StoreError};
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -68,6 +70,19 @@ enum Deed {
     Poke(SourceId),
     Sync(SourceId),
     Restart,
+    Reconfigure(SourceId, Setting),
+}
+
+/// What a person changes while a database is followed.
+#[derive(Clone, Copy, Debug)]
+enum Setting {
+    Interval(u64),
+    Guard(u64),
+    Frames(u32),
+    MemoryPages(u64),
+    CheckpointPages(u32),
+    WalBytes(u64),
+    L0Seconds(u32),
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -78,9 +93,36 @@ fn deed() -> impl Strategy<Value = Deed> {
         6 => (0..4000u64).prop_map(|ms| Deed::Wait(Duration::from_millis(ms))),
         1 => (0..60u64).prop_map(|s| Deed::Wait(Duration::from_secs(s))),
         1 => id.clone().prop_map(Deed::Poke),
-        2 => id.prop_map(Deed::Sync),
+        2 => id.clone().prop_map(Deed::Sync),
         1 => Just(Deed::Restart),
+        2 => (id, setting()).prop_map(|(id, setting)| Deed::Reconfigure(id, setting)),
     ]
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    prop_oneof![
+        (0..5000u64).prop_map(Setting::Interval),
+        (0..5000u64).prop_map(Setting::Guard),
+        (0..10u32).prop_map(Setting::Frames),
+        prop_oneof![Just(0u64), 1..8u64, Just(1000)].prop_map(Setting::MemoryPages),
+        (1..100u32).prop_map(Setting::CheckpointPages),
+        prop_oneof![Just(4096u64), Just(1 << 30)].prop_map(Setting::WalBytes),
+        (1..600u32).prop_map(Setting::L0Seconds),
+    ]
+}
+
+impl Setting {
+    fn set(self, config: &mut DatabaseConfig) {
+        match self {
+            Setting::Interval(ms) => config.max_interval = Duration::from_millis(ms),
+            Setting::Guard(ms) => config.min_interval = Duration::from_millis(ms),
+            Setting::Frames(frames) => config.max_changes = frames,
+            Setting::MemoryPages(pages) => config.memory_bytes_max = pages * 512,
+            Setting::CheckpointPages(pages) => config.checkpoint_pages = pages,
+            Setting::WalBytes(bytes) => config.max_wal_bytes = bytes,
+            Setting::L0Seconds(seconds) => config.l0_retention = seconds * SECOND,
+        }
+    }
 }
 
 impl Deed {
@@ -95,6 +137,7 @@ impl Deed {
             Deed::Wait(time) => world.run_for(time),
             Deed::Poke(id) => world.handle(Event::Poked(id, Hint::Log)),
             Deed::Sync(id) => drop(world.sync(id)),
+            Deed::Reconfigure(id, setting) => world.reconfigure(id, |config| setting.set(config)),
             Deed::Restart => world.restart(|| luck.draw().is_multiple_of(2)),
         }
     }

@@ -170,6 +170,14 @@ impl World {
         self.handle(Event::Added(id, Box::new(config)));
     }
 
+    /// Changes the configuration of a database that is followed.
+    pub(crate) fn reconfigure(&mut self, id: SourceId, configure: impl FnOnce(&mut DatabaseConfig)) {
+        let config = &mut self.hosts.get_mut(&id).expect("it was added").config;
+        configure(config);
+        let config = Box::new(config.clone());
+        self.handle(Event::Reconfigured(id, config));
+    }
+
     /// What is staged now, and not answered.
     pub(crate) fn staging(&self) -> Option<RequestId> {
         self.due.values().find_map(|due| match due {

@@ -44,6 +44,8 @@ pub struct Limits {
     /// Long jobs on sources at one time, beside the short ones, and as many objects that are encoded; at least 1. They
     /// read whole databases.
     pub source_jobs_long: usize,
+    /// Bandwidth of uploads, the mean over several bodies; 0: no bound.
+    pub upload_bytes_per_second: u64,
     /// A request to the store without an answer for this long (a body: plus its time at 64 KiB/s; the completion
     /// of an upload in parts: plus 15 minutes) is given up.
     pub request_timeout: Duration,
@@ -55,6 +57,7 @@ impl Default for Limits {
             requests_in_flight: 64,
             source_jobs: 32,
             source_jobs_long: 16,
+            upload_bytes_per_second: 0,
             request_timeout: Duration::from_secs(40),
         }
     }
@@ -101,7 +104,12 @@ impl<S: Source> Driver<S> {
         let (send_answer, answers) = unbounded_channel();
         let (reports, told) = unbounded_channel();
         let poker = Poker::default();
-        let requests = Requests::new(store, limits.requests_in_flight, limits.request_timeout);
+        let requests = Requests::new(
+            store,
+            limits.requests_in_flight,
+            limits.upload_bytes_per_second,
+            limits.request_timeout,
+        );
         let driver = Driver {
             fleet: Fleet::new(),
             now: clock.now(),
@@ -185,6 +193,11 @@ impl<S: Source> Driver<S> {
                 let _ = asked.send(self.databases.keys().filter_map(standing).collect());
             }
             Message::Snapshot(id) => self.handle(Event::SnapshotRequested(id)),
+            Message::Reconfigure(id, config) => self.handle(Event::Reconfigured(id, config)),
+            Message::Bound { requests_in_flight, upload_bytes_per_second } => {
+                let requests = self.performer.requests.clone();
+                self.spawn(requests.bound(requests_in_flight, upload_bytes_per_second));
+            }
             Message::Stop(id) => self.handle(Event::StopRequested(id)),
             Message::Finish => {
                 self.finishing = true;

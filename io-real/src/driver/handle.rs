@@ -36,6 +36,18 @@ impl<S: Source> Handle<S> {
         id
     }
 
+    /// Gives a database other values; what belongs to its history and its store stays as it was added.
+    pub fn reconfigure(&self, id: SourceId, config: DatabaseConfig) {
+        self.send(Message::Reconfigure(id, Box::new(config)));
+    }
+
+    /// Other bounds for requests to the store: how many at a time (at least 1), and the bandwidth of uploads (0: no
+    /// bound). What is in flight goes on.
+    pub fn bound(&self, requests_in_flight: usize, upload_bytes_per_second: u64) {
+        let requests_in_flight = requests_in_flight.max(1);
+        self.send(Message::Bound { requests_in_flight, upload_bytes_per_second });
+    }
+
     /// The files of a database may have changed.
     pub fn poke(&self, id: SourceId, hint: Hint) {
         self.poker.poke(id, hint);

@@ -16,6 +16,15 @@ pub(super) enum Message<S> {
     Sync(SourceId, SyncId),
     /// A full image is wanted now.
     Snapshot(SourceId),
+    /// Other values for a database that is followed.
+    Reconfigure(SourceId, Box<DatabaseConfig>),
+    /// Other bounds for all requests to the store.
+    Bound {
+        /// At least 1.
+        requests_in_flight: usize,
+        /// 0: no bound.
+        upload_bytes_per_second: u64,
+    },
     /// Sync what is pending, then stop following it.
     Stop(SourceId),
     /// The same for all, then end the loop.

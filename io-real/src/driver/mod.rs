@@ -20,6 +20,7 @@ mod message;
 mod object;
 mod perform;
 mod promise;
+mod rate;
 mod read;
 mod real;
 mod records;

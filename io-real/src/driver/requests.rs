@@ -1,5 +1,7 @@
-//! Requests to the store: a bounded number at a time, first come first served, each with a time limit.
+//! Requests to the store: a bounded number at a time, first come first served, each with a time limit. Bodies wait for
+//! the bandwidth first, so that nobody's read waits with them.
 
+use super::rate::UploadRate;
 use super::sweep::sweep_place;
 use crate::port::{Body, Listing, PutDone, Store, Upload};
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -17,6 +20,9 @@ use tokio::sync::Semaphore;
 pub(super) struct Requests {
     store: Arc<dyn Store>,
     permits: Arc<Semaphore>,
+    /// How many permits there are, or will be when those that are too many came back.
+    in_flight_max: Arc<AtomicUsize>,
+    rate: Arc<UploadRate>,
     timeout: Duration,
 }
 
@@ -28,9 +34,30 @@ const SWEEP_MAX: Duration = Duration::from_secs(15 * 60);
 const COMPLETION_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl Requests {
-    pub(super) fn new(store: Arc<dyn Store>, in_flight_max: usize, timeout: Duration) -> Requests {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        in_flight_max: usize,
+        bytes_per_second: u64,
+        timeout: Duration,
+    ) -> Requests {
         assert!(in_flight_max > 0, "somebody must be let through");
-        Requests { store, permits: Arc::new(Semaphore::new(in_flight_max)), timeout }
+        Requests {
+            store,
+            permits: Arc::new(Semaphore::new(in_flight_max)),
+            in_flight_max: Arc::new(AtomicUsize::new(in_flight_max)),
+            rate: Arc::new(UploadRate::new(bytes_per_second)),
+            timeout,
+        }
+    }
+
+    /// Other bounds from now on. What is in flight goes on; fewer requests are let through as those come back.
+    pub(super) async fn bound(self, in_flight_max: usize, bytes_per_second: u64) {
+        assert!(in_flight_max > 0, "somebody must be let through");
+        self.rate.set(bytes_per_second);
+        let before = self.in_flight_max.swap(in_flight_max, Ordering::Relaxed);
+        self.permits.add_permits(in_flight_max.saturating_sub(before));
+        let fewer = u32::try_from(before.saturating_sub(in_flight_max)).unwrap_or(u32::MAX);
+        self.permits.acquire_many(fewer).await.expect("the semaphore is never closed").forget();
     }
 
     pub(super) async fn put(
@@ -41,6 +68,7 @@ impl Requests {
         condition: &Condition,
     ) -> Result<PutDone, StoreError> {
         let bytes = body.len() as u64;
+        self.rate.admit(bytes).await;
         let done = self.write(bytes, self.store.put(key, body.clone(), attributes, condition)).await;
         if matches!(done, Err(StoreError::Ambiguous(_))) && mutated(Mutant::WriteSentAgain) {
             return self.write(bytes, self.store.put(key, body, attributes, condition)).await;
@@ -84,6 +112,7 @@ impl Requests {
 
     /// Nothing is visible yet, so a lost answer is no more than that.
     pub(super) async fn part(&self, upload: &mut dyn Upload, bytes: Bytes) -> Result<(), StoreError> {
+        self.rate.admit(bytes.len() as u64).await;
         self.read(bytes.len() as u64, upload.part(bytes)).await
     }
 

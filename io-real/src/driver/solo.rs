@@ -29,6 +29,8 @@ pub struct SoloPorts {
     pub requests_in_flight: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
+    /// For uploads; 0: no bound.
+    pub upload_bytes_per_second: u64,
 }
 
 /// There is no source: what compaction and retention need is in the store.
@@ -68,11 +70,12 @@ pub async fn keep_up(
     patience: Duration,
     mut tell: impl FnMut(&Notice),
 ) -> Result<Outcome, StoreError> {
-    let SoloPorts { store, work, clock, requests_in_flight, request_timeout } = ports;
+    let SoloPorts { store, work, clock, requests_in_flight, request_timeout, upload_bytes_per_second } =
+        ports;
     let (messages, _) = unbounded_channel();
     let (answers, _) = unbounded_channel();
     let performer: Performer<NoSource> = Performer {
-        requests: Requests::new(store, requests_in_flight, request_timeout),
+        requests: Requests::new(store, requests_in_flight, upload_bytes_per_second, request_timeout),
         uploads: Uploads::default(),
         work,
         seals: Arc::new(Semaphore::new(1)),

@@ -38,6 +38,7 @@ impl DriverSettings {
             requests_in_flight: *draw.pick(&[1, 1, 2, 3, 8]),
             source_jobs: *draw.pick(&[1, 1, 2, 8]),
             source_jobs_long: *draw.pick(&[1, 1, 2, 4]),
+            upload_bytes_per_second: 0,
             request_timeout: Duration::from_millis(timeout_ms),
         };
         let network = network(&mut draw, databases[0].faults.network, timeout_ms);

@@ -5,6 +5,7 @@ use super::control::Control;
 use super::databases::{config, memory_share, session, state_key};
 use super::events::{self, Events};
 use super::ledger::Ledger;
+use super::reload::Leaving;
 use super::signals::{Asked, Signals};
 use super::verify::Checks;
 use super::{WatchJob, fencing, host};
@@ -12,6 +13,7 @@ use crate::commands::open_store::open_store;
 use crate::config::{DatabaseSpec, discover};
 use crate::exit::{Failure, Kind};
 use crate::output::Printer;
+use engine::replicate::{Notice, Status};
 use io_real::driver::{Driver, Handle, Limits, Ports, Report, SystemClock, TokioWork};
 use io_real::files::RealFiles;
 use io_real::sqlite::Session;
@@ -26,30 +28,34 @@ use tokio::task::JoinHandle;
 
 /// A running daemon.
 pub(super) struct Daemon {
-    handle: Handle<Armed<Session>>,
+    pub(super) handle: Handle<Armed<Session>>,
     reports: UnboundedReceiver<Report>,
     driver: JoinHandle<()>,
-    signals: Signals,
+    pub(super) signals: Signals,
     files: RealFiles,
     /// `None`: the engine's own look every second must do.
-    wake: Option<Wake>,
-    ledger: Ledger,
+    pub(super) wake: Option<Wake>,
+    pub(super) ledger: Ledger,
     events: Events,
     control: Control,
     checks: Checks,
     /// Databases that were added, for the search for new files.
-    known: Vec<DatabaseSpec>,
+    pub(super) known: Vec<DatabaseSpec>,
     /// Files that appeared and were not added, each said once.
-    refused: BTreeSet<PathBuf>,
-    memory_bytes_each: u64,
+    pub(super) refused: BTreeSet<PathBuf>,
+    pub(super) memory_bytes_each: u64,
     /// The store refuses to create what is there.
-    conditional_writes: bool,
-    ending: Ending,
+    pub(super) conditional_writes: bool,
+    pub(super) ending: Ending,
+    /// Databases that a reload stopped.
+    pub(super) leaving: Leaving,
+    /// What begins when this has ended: a reload with another store.
+    pub(super) next: Option<Box<WatchJob>>,
 }
 
 /// Whether and why it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     /// It does not.
     No,
     /// Everything is asked to stop; however long it takes.
@@ -66,11 +72,14 @@ const REQUEST_GRACE: Duration = Duration::from_secs(5);
 
 impl Daemon {
     /// Prepares this machine, opens store and state, and starts the driver without databases.
-    pub(super) async fn start(job: &WatchJob, printer: &Printer) -> Result<Daemon, Failure> {
+    pub(super) async fn start(
+        job: &WatchJob,
+        mut signals: Signals,
+        printer: &Printer,
+    ) -> Result<Daemon, Failure> {
         let elsewhere = again::with_another_state(job);
         host::make_state_dir(&job.state_dir.path, &elsewhere)?;
         host::raise_open_files(job.databases.len(), job.limits.requests_in_flight)?;
-        let mut signals = Signals::listen()?;
         let store = open_store(&job.store)?;
         let conditional_writes = {
             let mut probe = std::pin::pin!(fencing::probe(job, &*store, printer));
@@ -96,6 +105,7 @@ impl Daemon {
         };
         let limits = Limits {
             requests_in_flight: usize::try_from(job.limits.requests_in_flight).unwrap_or(usize::MAX).max(1),
+            upload_bytes_per_second: job.limits.upload_bytes_per_second,
             request_timeout: job.store.timeout.saturating_add(REQUEST_GRACE),
             ..Limits::default()
         };
@@ -119,11 +129,18 @@ impl Daemon {
             memory_bytes_each: memory_share(job.limits.memory_bytes, job.databases.len()),
             conditional_writes,
             ending: Ending::No,
+            leaving: Leaving::new(),
+            next: None,
         })
     }
 
-    /// Replicates until it ends.
-    pub(super) async fn run(mut self, job: &WatchJob, printer: &Printer) -> Result<(), Failure> {
+    /// Replicates until it ends, or until a reload wants all to begin anew: with that job.
+    pub(super) async fn run(
+        mut self,
+        mut job: WatchJob,
+        printer: &Printer,
+    ) -> Result<Option<(WatchJob, Signals)>, Failure> {
+        let job = &mut job;
         for spec in &job.databases {
             self.add(spec, job)?;
         }
@@ -137,13 +154,16 @@ impl Daemon {
         loop {
             tokio::select! {
                 report = self.reports.recv() => match report {
-                    Some(report) => self.told(report, printer)?,
+                    Some(report) => self.told(report, job, printer)?,
                     // The driver ended, and everything it said was heard.
-                    None => return self.verdict(job, printer),
+                    None => match self.next.take() {
+                        Some(next) => return Ok(Some((*next, self.signals))),
+                        None => return self.verdict(job, printer).map(|()| None),
+                    },
                 },
                 asked = self.signals.next() => match asked {
                     Asked::End => self.asked_to_end(),
-                    Asked::Reload => tracing::warn!("SIGHUP: reloading is not in this version"),
+                    Asked::Reload => self.reload(job, printer).await?,
                 },
                 asked = self.control.next() => {
                     let (checks, ending) = (&self.checks, self.ending != Ending::No);
@@ -155,7 +175,9 @@ impl Daemon {
             let now = Instant::now();
             if let Some(failures) = self.out_of_time(job, now).await {
                 self.driver.abort();
-                return worst(failures, printer);
+                let Some(next) = self.next.take() else { return worst(failures, printer).map(|()| None) };
+                failures.iter().for_each(|failure| printer.failure(failure));
+                return Ok(Some((*next, self.signals)));
             }
             if self.ending == Ending::No && self.ledger.is_over() {
                 self.finish(Ending::WhenDone);
@@ -181,7 +203,7 @@ impl Daemon {
         }
     }
 
-    fn add(&mut self, spec: &DatabaseSpec, job: &WatchJob) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, spec: &DatabaseSpec, job: &WatchJob) -> Result<(), Failure> {
         let config = config(spec, job, self.memory_bytes_each, self.conditional_writes)?;
         let key = state_key(&spec.path, &job.store.url, spec.place.as_str());
         let session = session(spec, &self.files);
@@ -210,10 +232,17 @@ impl Daemon {
         let found = discover(&job.entries, &self.known);
         let is_new = |spec: &&DatabaseSpec| !self.known.iter().any(|known| known.path == spec.path);
         let new: Vec<DatabaseSpec> = found.databases.iter().filter(is_new).cloned().collect();
-        for spec in &new {
+        let room = job.open_databases_max().saturating_sub(self.known.len());
+        for spec in new.iter().take(room) {
             tracing::info!(database = %spec.place, path = %spec.path.display(), "found");
             self.add(spec, job)?;
         }
+        for spec in new.iter().skip(room) {
+            if self.refused.insert(spec.path.clone()) {
+                events::no_room(spec, job.limits.open_databases, printer)?;
+            }
+        }
+        self.share_memory(job)?;
         for left_out in &found.refused {
             if self.refused.insert(left_out.path.clone()) {
                 tracing::warn!(path = %left_out.path.display(), "left out: {}", left_out.reason);
@@ -228,7 +257,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn told(&mut self, report: Report, printer: &Printer) -> Result<(), Failure> {
+    fn told(&mut self, report: Report, job: &WatchJob, printer: &Printer) -> Result<(), Failure> {
         match report {
             Report::StateWarning(warning) => tracing::warn!("{warning}"),
             // What is wrong with one place is as a rule wrong with all.
@@ -245,19 +274,26 @@ impl Daemon {
                     self.events.tell(id, account, &notice, failure.as_ref(), printer, now)?;
                 }
                 self.control.heard(id, &notice, &self.ledger);
+                if notice == Notice::Status(Status::Stopped) {
+                    self.left(id, job)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn asked_to_end(&mut self) {
-        let timeouts = self.known.iter().map(|spec| spec.settings.sync.shutdown_timeout);
-        let timeout = timeouts.max().unwrap_or_default();
+    pub(super) fn shutdown_timeout(&self) -> Duration {
+        self.known.iter().map(|spec| spec.settings.sync.shutdown_timeout).max().unwrap_or_default()
+    }
+
+    pub(super) fn asked_to_end(&mut self) {
+        let timeout = self.shutdown_timeout();
+        self.next = None;
         tracing::info!("ending, for at most {} s", timeout.as_secs_f32());
         self.finish(Ending::By(Instant::now() + timeout));
     }
 
-    fn finish(&mut self, ending: Ending) {
+    pub(super) fn finish(&mut self, ending: Ending) {
         self.ending = ending;
         self.handle.finish();
     }

@@ -63,7 +63,7 @@ pub(super) fn config(
 
 /// What is compacted, and what stays.
 pub(in crate::commands) fn upkeep(settings: &DatabaseSettings) -> UpkeepConfig {
-    let numbered = (1..).zip(settings.compaction.intervals);
+    let numbered = (1..).zip(settings.compaction.intervals.iter().copied());
     let levels = numbered.map(|(number, interval)| (Level::new(number).expect("at most 8 levels"), interval));
     UpkeepConfig {
         levels: Levels::new(levels).expect("the key table demands growing intervals"),

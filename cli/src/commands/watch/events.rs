@@ -1,7 +1,7 @@
 //! What is said about an event: a line in the log, and under `--json` a line on standard output.
 
 use super::account::Account;
-use crate::config::Collision;
+use crate::config::{Collision, DatabaseSpec};
 use crate::exit::Failure;
 use crate::output::{Printer, format_timestamp};
 use engine::replicate::{HealReason, Notice, SourceId, Status};
@@ -265,6 +265,25 @@ pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<(), Fa
         "hint": REFUSED_HINT,
     }))
 }
+
+/// Says that a file that appeared is not replicated, because as many are open as may be.
+///
+/// # Errors
+/// Standard output does not take the line.
+pub(super) fn no_room(spec: &DatabaseSpec, open_max: u64, printer: &Printer) -> Result<(), Failure> {
+    let (database, path) = (spec.place.to_string(), spec.path.display().to_string());
+    let error = format!("limits.open_databases is {open_max}, and so many are open");
+    tracing::error!(database, path, causes = error, hint = NO_ROOM_HINT, "the file is not replicated");
+    if !printer.is_json() {
+        return Ok(());
+    }
+    let state = state(Status::Failed);
+    printer.document(&json!({
+        "event": "refused", "database": database, "path": path, "state": state, "error": error, "hint": NO_ROOM_HINT,
+    }))
+}
+
+const NO_ROOM_HINT: &str = "raise limits.open_databases, then reload: kill -HUP PID";
 
 const CLOCK_HINT: &str = "look at the clock (`timedatectl`): until it is past that time, new slots get the time of the newest and a little";
 

@@ -6,7 +6,7 @@ use crate::commands::find::of_litestream_0_3;
 use crate::exit::{Failure, Kind};
 use engine::replicate::{Notice, SourceError, SourceId, Standing, Status};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// All databases of a run.
@@ -27,6 +27,20 @@ impl Ledger {
 
     pub(super) fn accounts(&self) -> impl Iterator<Item = (SourceId, &Account)> {
         self.databases.iter().map(|(id, account)| (*id, account))
+    }
+
+    /// The database at this path.
+    pub(super) fn id_of(&self, path: &Path) -> Option<SourceId> {
+        self.databases.iter().find(|(_, account)| account.path == path).map(|(id, _)| *id)
+    }
+
+    pub(super) fn is_fenced(&self, id: SourceId) -> bool {
+        self.account(id).is_some_and(|account| account.status == Status::Fenced)
+    }
+
+    /// Forgets a database; its path.
+    pub(super) fn remove(&mut self, id: SourceId) -> Option<PathBuf> {
+        self.databases.remove(&id).map(|account| account.path)
     }
 
     /// Takes note. The failure, if this notice is why the database cannot go on.

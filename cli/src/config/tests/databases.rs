@@ -224,3 +224,42 @@ fn file_that_is_gone_is_expected_where_its_wildcard_found_it() {
     assert_eq!(expected("any/one"), ["any/one -> one"]);
     assert!(expected("../one").is_empty() && expected("").is_empty());
 }
+
+#[test]
+fn a_known_database_keeps_its_place_while_its_file_is_missing() {
+    let dir = tree(&["one/app.db", "two/"]);
+    let text = entry("one/*.db", "") + &entry("two/*.db", "");
+    let with = surroundings_in(dir.path(), &[]);
+    let entries = load(&text, &Flags::default(), &with).config.unwrap().entries;
+    let known = discover(&entries, &[]).databases;
+    fs::remove_file(dir.path().join("one/app.db")).unwrap();
+    fs::write(dir.path().join("two/app.db"), "").unwrap();
+    let later = discover(&entries, &known);
+    assert_eq!(later.databases.len(), 1);
+    assert_eq!(later.databases[0].path, dir.path().join("one/app.db"));
+    assert_eq!(later.collisions.len(), 1, "the new file is refused");
+    assert_eq!(discover(&entries, &[]).databases[0].path, dir.path().join("two/app.db"));
+}
+
+#[test]
+fn a_known_database_that_no_entry_stands_for_is_none_any_more() {
+    let dir = tree(&["a.db", "b.sqlite"]);
+    let with = surroundings_in(dir.path(), &[]);
+    let entries = |text: &str| load(text, &Flags::default(), &with).config.unwrap().entries;
+    let known = discover(&entries(&entry("*", "")), &[]).databases;
+    assert_eq!(known.len(), 2);
+    let left = discover(&entries(&entry("*.sqlite", "")), &known).databases;
+    assert_eq!(left.iter().map(|spec| spec.place.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn a_known_database_takes_the_settings_of_the_entry_that_counts_now() {
+    let dir = tree(&["a.db"]);
+    let with = surroundings_in(dir.path(), &[]);
+    let entries = |text: &str| load(text, &Flags::default(), &with).config.unwrap().entries;
+    let known = discover(&entries(&entry("*.db", "")), &[]).databases;
+    fs::remove_file(dir.path().join("a.db")).unwrap();
+    let text = entry("*.db", "max_changes = 7") + &entry("*", "max_changes = 8");
+    let spec = &discover(&entries(&text), &known).databases[0];
+    assert_eq!(spec.settings.sync.max_changes, Some(7));
+}

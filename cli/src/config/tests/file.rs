@@ -17,7 +17,7 @@ fn documented_block_loads_without_a_word() {
     let app = &config.entries[1].settings;
     assert_eq!(app.snapshots.interval, Some(Duration::from_secs(1800)));
     assert_eq!(config.entries[0].settings.snapshots.interval, Some(Duration::from_secs(86_400)));
-    assert_eq!(app.compaction.intervals.map(|span| span.as_secs()), [30, 300, 3600]);
+    assert_eq!(app.compaction.intervals, [30, 300, 3600].map(Duration::from_secs));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the configuration, by part.
 
+mod changes;
 mod databases;
 mod file;
 mod names;

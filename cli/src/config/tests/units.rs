@@ -106,3 +106,28 @@ fn keys_that_a_database_may_set_have_distinct_names() {
     assert_eq!(names.len(), count);
     assert_eq!(count, 17);
 }
+
+#[test]
+fn levels_are_one_to_eight_and_each_longer_than_the_one_before() {
+    let levels = |list: &str| problems(&format!("[compaction]\nlevels = [{list}]\n"));
+    for legal in
+        ["\"1s\"", "\"30s\", \"5m\", \"1h\"", "\"1s\",\"2s\",\"3s\",\"4s\",\"5s\",\"6s\",\"7s\",\"8s\""]
+    {
+        assert_eq!(levels(legal), [""; 0], "{legal}");
+    }
+    for (wrong, message) in [
+        ("", "needs 1 to 8 durations, has 0"),
+        ("\"1s\",\"2s\",\"3s\",\"4s\",\"5s\",\"6s\",\"7s\",\"8s\",\"9s\"", "needs 1 to 8 durations, has 9"),
+        ("\"5m\", \"30s\"", "each must be longer than the one before: 30s comes after 5m"),
+        ("\"5m\", \"5m\"", "each must be longer than the one before"),
+        ("\"999ms\", \"5m\"", "the first level is below 1s"),
+        ("\"0s\"", "it must be longer than 0s"),
+        ("\"30\"", "`30` has no unit"),
+        ("30", "expected text in quotes"),
+    ] {
+        let found = levels(wrong);
+        assert!(found.len() == 1 && found[0].contains(message), "{wrong}: {found:?}");
+    }
+    let own = "[[databases]]\npath = \"/d/a.db\"\ncompaction.levels = [\"1ms\"]\n";
+    assert!(problems(own)[0].contains("line 3: databases.compaction.levels"), "{:?}", problems(own));
+}

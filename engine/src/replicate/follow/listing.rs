@@ -3,6 +3,7 @@
 
 use super::machine::{Follow, FollowEnd};
 use crate::mutants::{Mutant, mutated};
+use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
 use crate::replicate::event::StoreAnswer;
 use crate::replicate::sighting::{Checked, HeadCheck, elapsed};
@@ -31,22 +32,19 @@ const SPREAD: u64 = 16;
 
 impl Listing {
     pub(super) fn start(cx: &Context<'_>) -> Listing {
-        let day = if mutated(Mutant::ListedHourly) {
-            cx.config.list_interval / 24
-        } else {
-            cx.config.list_interval
-        };
-        let less = u32::try_from(cx.config.node.get() % SPREAD).expect("a small number");
-        let interval = day - day / 256 * less;
         Listing {
             listed_at: cx.now,
-            interval,
+            interval: interval(cx.config),
             postponed_to: cx.now.mono,
             wanted_at: None,
             wait_until: cx.now.mono,
             listed: None,
             check: None,
         }
+    }
+
+    pub(super) fn reconfigure(&mut self, config: &DatabaseConfig) {
+        self.interval = interval(config);
     }
 
     /// Whether one that was given up keeps another from being made.
@@ -61,6 +59,12 @@ impl Listing {
 
 /// Upkeep waits so long after a listing that kept slots waiting.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
+/// How often this place is listed.
+fn interval(config: &DatabaseConfig) -> Duration {
+    let day = if mutated(Mutant::ListedHourly) { config.list_interval / 24 } else { config.list_interval };
+    let less = u32::try_from(config.node.get() % SPREAD).expect("a small number");
+    day - day / 256 * less
+}
 
 impl Follow {
     /// Upkeep wants the place listed from then on.

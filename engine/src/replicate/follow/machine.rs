@@ -1,7 +1,7 @@
 //! The state of following, and the routing of answers.
 
 use super::listing::Listing;
-use super::pace::Pace;
+use super::pace::{Limits, Pace};
 use super::schedule::Schedule;
 use super::slots::Slot;
 use super::snapshot::Snapshot;
@@ -11,6 +11,7 @@ use crate::db::PageSums;
 use crate::key::ObjectKey;
 use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{RequestId, SourceJob};
+use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
 use crate::replicate::event::{Hint, Looked, SourceAnswer, SourceError, StateError, StoreAnswer};
 use crate::replicate::head::Head;
@@ -170,6 +171,11 @@ impl Follow {
         }
     }
 
+    pub(in crate::replicate) fn reconfigure(&mut self, config: &DatabaseConfig) {
+        self.pace.limits = Limits::new(config);
+        self.listing.reconfigure(config);
+    }
+
     pub(in crate::replicate) fn awaits(&self, id: RequestId) -> bool {
         self.job.is_some_and(|(sent, _)| sent == id)
             || self.saving.as_ref().is_some_and(|(sent, _)| *sent == id)
@@ -304,6 +310,10 @@ impl Follow {
         self.advance_snapshot(cx);
         self.list_if_due(cx);
         self.let_go_if_too_long(cx);
+        // Nothing more is asked of a source that was let go.
+        if self.leaving.is_some() {
+            return None;
+        }
         self.start_slot_if_due(cx);
         self.save_if_due(cx);
         self.advance_stop(cx);

@@ -64,7 +64,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    fn new(config: &DatabaseConfig) -> Limits {
+    pub(super) fn new(config: &DatabaseConfig) -> Limits {
         Limits {
             max_interval: config.max_interval,
             min_interval: config.min_interval,

@@ -67,6 +67,8 @@ struct FakeSource {
     /// The step that fails, counted from 0.
     broken_step: Option<usize>,
     panics: bool,
+    /// It may not be opened as it is.
+    not_wal: bool,
     resets: Arc<Mutex<u32>>,
 }
 
@@ -77,6 +79,7 @@ impl FakeSource {
             step_bytes: 10,
             broken_step: None,
             panics: false,
+            not_wal: false,
             resets: Arc::default(),
         }
     }
@@ -89,6 +92,9 @@ impl Source for FakeSource {
         assert!(!self.panics, "as scripted");
         match job {
             SourceJob::Close => Ok(SourceAnswer::Closed),
+            SourceJob::Open { enter_wal_mode: false } if self.not_wal => {
+                Err(SourceError::NotWal("as scripted".into()))
+            }
             _ => Err(SourceError::Missing),
         }
     }
@@ -146,6 +152,6 @@ impl State for FakeState {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }

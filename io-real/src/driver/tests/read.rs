@@ -24,7 +24,7 @@ fn world(objects: &[(&str, Vec<u8>)]) -> World {
     for (key, bytes) in objects {
         store.with(|s| s.objects.insert((*key).to_owned(), bytes.clone().into()));
     }
-    let requests = Requests::new(Arc::new(store.clone()), 8, Duration::from_secs(60));
+    let requests = Requests::new(Arc::new(store.clone()), 8, 0, Duration::from_secs(60));
     World { store, requests, work: Arc::new(Inline) }
 }
 

@@ -4,7 +4,7 @@ use super::records::config;
 use super::store::FakeStore;
 use super::{FakeSource, FakeState, HastyClock, Inline, block_on};
 use crate::driver::{Driver, Limits, Ports, Report};
-use engine::replicate::{Hint, Notice, SourceError, Status};
+use engine::replicate::{DatabaseConfig, Hint, Notice, SourceError, Status};
 use engine::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,5 +107,24 @@ fn each_place_is_swept_once_and_what_is_wrong_with_it_is_told_and_counted() {
         assert_eq!((failed[0].2, failed[1].2), (1, 2));
         let day = Duration::from_secs(86_400);
         assert_eq!(store.with(|s| s.sweeps.clone()), [("app/".to_owned(), day), ("app/".to_owned(), day)]);
+    });
+}
+
+#[test]
+fn other_values_reach_the_engine_while_a_database_is_followed() {
+    block_on(async {
+        let (driver, handle, mut reports) = driver();
+        let running = tokio::task::spawn(driver.run());
+        let source = FakeSource { not_wal: true, ..FakeSource::new() };
+        let id = handle.add(
+            DatabaseConfig { enter_wal_mode: false, ..*config() },
+            source,
+            "/data/app.db".to_owned(),
+        );
+        until(&mut reports, |notice| *notice == Notice::Status(Status::Failed)).await;
+        handle.reconfigure(id, DatabaseConfig { enter_wal_mode: true, ..*config() });
+        until(&mut reports, |notice| *notice == Notice::Status(Status::Missing)).await;
+        handle.finish();
+        running.await.unwrap();
     });
 }

@@ -34,7 +34,7 @@ impl World {
         let (messages, mut tasks) = unbounded_channel();
         let (answers, told) = unbounded_channel();
         let performer = Performer {
-            requests: Requests::new(Arc::new(store.clone()), 8, Duration::from_secs(60)),
+            requests: Requests::new(Arc::new(store.clone()), 8, 0, Duration::from_secs(60)),
             uploads: Uploads::default(),
             work: Arc::new(Inline),
             seals: Arc::new(tokio::sync::Semaphore::new(1)),
