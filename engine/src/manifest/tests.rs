@@ -1,10 +1,12 @@
 use super::*;
 use crate::key::ObjectKey;
+use crate::retention::Policy;
 use crate::store::Sha256;
 use crate::types::{NodeId, Timestamp, Txid};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 fn example() -> Manifest {
     Manifest {
@@ -16,7 +18,14 @@ fn example() -> Manifest {
         },
         store: "s3://backups/prod".into(),
         l0_ms: 300_000,
-        policy: None,
+        policy: Some(Policy {
+            l0: Duration::from_secs(300),
+            pitr: Duration::from_secs(86_400),
+            hourly: 24,
+            daily: 7,
+            weekly: 12,
+            monthly: 0,
+        }),
         objects: vec![IndexEntry {
             key: ObjectKey::snapshot(Txid::new(3).unwrap()),
             time: Timestamp::from_millis(1_795_225_303_000),
@@ -48,6 +57,14 @@ fn decode_reads_what_encode_writes() {
       },
       "store": "s3://backups/prod",
       "l0_ms": 300000,
+      "retention": {
+        "l0_ms": 300000,
+        "pitr_ms": 86400000,
+        "hourly": 24,
+        "daily": 7,
+        "weekly": 12,
+        "monthly": 0
+      },
       "objects": [
         {
           "key": "9/0000000000000001-0000000000000003",

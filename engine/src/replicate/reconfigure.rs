@@ -52,7 +52,7 @@ impl Database {
         let may_enter = config.enter_wal_mode && !self.config.enter_wal_mode;
         self.config = config;
         match &mut self.phase {
-            Phase::Follow(follow, _) => follow.reconfigure(&self.config),
+            Phase::Follow(follow, _) => follow.reconfigure(now, &self.config),
             // What a person had to allow may have been this.
             Phase::Waiting { until: Some(until), .. } if may_enter => *until = now.mono,
             _ => {}

@@ -21,4 +21,5 @@ mod store;
 mod syncing;
 mod trouble;
 mod unconditional;
+mod upkeep;
 mod world;

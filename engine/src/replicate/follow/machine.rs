@@ -20,7 +20,7 @@ use crate::replicate::sighting::Sighting;
 use crate::replicate::tail::{Unsent, is_pinned};
 use crate::restore::Facts;
 use crate::store::{ETag, StoreError};
-use crate::types::{Instant, Timestamp, WalPosition};
+use crate::types::{Instant, Now, Timestamp, WalPosition};
 
 /// Where reading stands: everything before it was read, under pins without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,8 +171,9 @@ impl Follow {
         }
     }
 
-    pub(in crate::replicate) fn reconfigure(&mut self, config: &DatabaseConfig) {
+    pub(in crate::replicate) fn reconfigure(&mut self, now: Now, config: &DatabaseConfig) {
         self.pace.limits = Limits::new(config);
+        self.snapshot.schedule.reconfigure(now, config.snapshots);
         self.listing.reconfigure(config);
     }
 

@@ -100,6 +100,15 @@ impl Schedule {
         schedule
     }
 
+    /// Another rule; an interval that stays goes on.
+    pub(super) fn reconfigure(&mut self, now: Now, rule: SnapshotSchedule) {
+        let is_new = rule.interval != self.rule.interval;
+        self.rule = rule;
+        if is_new {
+            (self.since, self.left) = (now, self.left_of_interval(now));
+        }
+    }
+
     fn left_of_interval(&self, now: Now) -> Option<Duration> {
         let passed = now.wall.as_millis().saturating_sub(self.last.at.as_millis());
         let passed = Duration::from_millis(u64::try_from(passed).unwrap_or(0));
