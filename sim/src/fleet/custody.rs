@@ -264,15 +264,29 @@ impl Custody {
         self.objects.iter().filter(|(_, came)| came.is_there)
     }
 
-    /// The slots that objects lead to, from one state to the next.
+    /// The slots that objects lead to, from one state to the next. An object may begin before the state that it is applied to,
+    /// if that is of its chain: what it holds is newer.
     pub fn reached(&self) -> BTreeSet<u64> {
         let steps: Vec<&Came> = self.there().map(|(_, came)| came).filter(|came| came.is_whole).collect();
+        let ever: BTreeSet<State> = self.objects.values().map(|came| came.to).collect();
+        let anew: BTreeSet<u64> = self
+            .objects
+            .iter()
+            .filter(|(key, came)| key.level() == Level::L0 && came.from.is_none())
+            .map(|(_, came)| came.to.0)
+            .collect();
+        let continues = |from: State, at: State| {
+            from == at
+                || from.0 < at.0 && ever.contains(&from) && anew.range(from.0 + 1..=at.0).next().is_none()
+        };
         let mut reached: BTreeSet<State> =
             steps.iter().filter(|step| step.from.is_none()).map(|step| step.to).collect();
         loop {
             let before = reached.len();
             for step in &steps {
-                if step.from.is_some_and(|from| reached.contains(&from)) {
+                let Some(from) = step.from.filter(|_| !reached.contains(&step.to)) else { continue };
+                let applies = |at: &State| at.0 < step.to.0 && continues(from, *at);
+                if reached.range((from.0, 0)..(step.to.0, 0)).any(applies) {
                     reached.insert(step.to);
                 }
             }

@@ -37,7 +37,8 @@ impl Follow {
     pub(super) fn snapshot_deadline(&self) -> Option<Instant> {
         match &self.snapshot.phase {
             Phase::Sending { upload, .. } => upload.deadline(),
-            Phase::Idle => self.pin_at(),
+            // A job under way may have what is in its way; its answer brings the next look at that.
+            Phase::Idle => self.pin_at().filter(|_| self.job.is_none()),
             Phase::Due | Phase::Pinning | Phase::Waiting { .. } | Phase::GivenUp(_) => None,
         }
     }
@@ -62,12 +63,11 @@ impl Follow {
         }
     }
 
-    fn pin_if_due(&mut self, cx: &mut Context<'_>) {
-        let is_idle = matches!(self.snapshot.phase, Phase::Idle);
-        let at = self.pin_at().filter(|_| is_idle);
-        let due =
-            at.is_some_and(|at| at <= cx.now.mono || self.snapshot.schedule.is_due(cx.now, self.stands()));
-        if due && self.snapshot.pin_from <= cx.now.mono {
+    /// Begins to pin as soon as that is due and nothing is in the way.
+    pub(super) fn pin_if_due(&mut self, cx: &mut Context<'_>) {
+        let may = matches!(self.snapshot.phase, Phase::Idle) && self.may_pin();
+        let due = may && self.snapshot.schedule.is_due(cx.now, self.stands());
+        if due && self.pin_from() <= cx.now.mono {
             if cx.may_snapshot() {
                 self.snapshot.phase = Phase::Due;
             } else {

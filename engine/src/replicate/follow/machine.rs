@@ -310,6 +310,8 @@ impl Follow {
         }
         self.advance_snapshot(cx);
         self.list_if_due(cx);
+        // A listing that was given up is in its way no more.
+        self.pin_if_due(cx);
         self.let_go_if_too_long(cx);
         // Nothing more is asked of a source that was let go.
         if self.leaving.is_some() {

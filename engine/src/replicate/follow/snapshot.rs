@@ -177,10 +177,15 @@ impl Follow {
 
     /// When one is to be begun; `None`: not as things are.
     pub(super) fn pin_at(&self) -> Option<Instant> {
+        let due = self.snapshot.schedule.at(self.stands())?;
+        self.may_pin().then(|| due.max(self.pin_from()))
+    }
+
+    /// Not before then, whatever is due: what is unsent goes into a slot, which has a guard of its own.
+    pub(super) fn pin_from(&self) -> Instant {
         let guard = self.slot_started_at.filter(|_| !mutated(Mutant::MinIntervalIgnored));
         let from = guard.map(|started| started.after(self.pace.limits.min_interval));
-        let due = self.snapshot.schedule.at(self.stands())?;
-        self.may_pin().then(|| due.max(self.snapshot.pin_from).max(from.unwrap_or_default()))
+        self.snapshot.pin_from.max(from.unwrap_or_default())
     }
 
     /// Whether the end of what a look reads now could be the end of a slot.
