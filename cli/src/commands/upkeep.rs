@@ -4,12 +4,12 @@ use super::asked::AskedDatabases;
 use super::find::Found;
 use super::interrupt::unless_interrupted;
 use super::open_store::open_store;
-use super::upkeep_policy::{Chosen, policy_of};
+use super::upkeep_policy::{Chosen, policy_of, stored};
 use super::upkeep_report::{self, Kept};
 use super::watch::{host, upkeep_config};
 use crate::args::{UpkeepRequest, UpkeepTask};
 use crate::config::{
-    Config, DatabaseSettings, DatabaseSpec, LimitSettings, StoreSettings, StoreUrl, discover,
+    Config, DatabaseSettings, DatabaseSpec, Fencing, LimitSettings, StoreSettings, StoreUrl, discover,
 };
 use crate::exit::{Failure, Kind};
 use crate::output::Printer;
@@ -82,7 +82,11 @@ async fn keep(
     let opened = open_store(store)?;
     let mut upkeep = upkeep_config(settings);
     let task = match job.task {
-        UpkeepTask::Compact { level } => compacting(&upkeep, level)?,
+        UpkeepTask::Compact { level } => {
+            // Into a place of a newer version nothing is written.
+            stored(&*opened, store, found).await?;
+            compacting(&upkeep, level)?
+        }
         UpkeepTask::Cleanup { force } => {
             let may_keep_less = force || job.dry_run;
             upkeep.policy =
@@ -156,7 +160,8 @@ fn solo_config(
         checkpoint_pages: 1,
         max_wal_bytes: 1,
         memory_bytes_max: 0,
-        conditional_writes: store.fencing != crate::config::Fencing::Off,
+        // Nobody tries it for one run.
+        conditional_writes: matches!(store.url, StoreUrl::File { .. }) || store.fencing == Fencing::Require,
         take_over: TakeOver::Never,
         l0_retention: settings.retention.l0,
         list_interval: Duration::MAX,

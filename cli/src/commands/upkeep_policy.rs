@@ -2,7 +2,7 @@
 
 use super::find::Found;
 use crate::config::{Config, Origin, RetentionSettings, StoreSettings};
-use crate::exit::Failure;
+use crate::exit::{Failure, Kind};
 use engine::manifest::{Manifest, ManifestError};
 use engine::retention::{Period, Policy};
 use engine::store::StoreError;
@@ -61,7 +61,15 @@ pub(in crate::commands) fn policy(settings: &RetentionSettings) -> Policy {
     Policy { l0, pitr, hourly, daily, weekly, monthly }
 }
 
-async fn stored(opened: &dyn Store, store: &StoreSettings, found: &Found) -> Result<Option<Policy>, Failure> {
+/// What the place's writer keeps, if that is known.
+///
+/// # Errors
+/// A place of a newer version, a manifest that is damaged or cannot be read.
+pub(super) async fn stored(
+    opened: &dyn Store,
+    store: &StoreSettings,
+    found: &Found,
+) -> Result<Option<Policy>, Failure> {
     let key = found.place.manifest_key();
     let body = match opened.get(&key, None).await {
         Ok(body) => body,
@@ -79,8 +87,14 @@ async fn stored(opened: &dyn Store, store: &StoreSettings, found: &Found) -> Res
                 .database(&found.name)
                 .hint("use the version of walsync that writes it"))
         }
-        // It only says less than it could: the listing is the truth.
-        Err(ManifestError::Corrupt(_)) => Ok(None),
+        // What the place's writer keeps stands there.
+        Err(error @ ManifestError::Corrupt(_)) => {
+            Err(Failure::new(Kind::Corrupt, "what the place's writer keeps cannot be read")
+                .because(&error)
+                .database(&found.name)
+                .object(&key)
+                .hint("the daemon that follows the database writes it anew when it starts"))
+        }
     }
 }
 

@@ -345,6 +345,8 @@ mutants! {
     LateSlotForgotten = "late-slot-forgotten",
     /// Retention takes every object for old.
     ArrivalsIgnored = "arrivals-ignored",
+    /// A base that points are left to is not read before what was before it goes.
+    BasesUnproven = "bases-unproven",
     /// What makes up for others is not read before they go.
     ContainersUnproven = "containers-unproven",
 }

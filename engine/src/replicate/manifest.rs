@@ -93,7 +93,7 @@ pub(super) fn first_claim(cx: &Context<'_>) -> Manifest {
         writer: WriterClaim { id: config.node, host: config.host.clone(), time: cx.now.wall },
         store: config.store_name.clone(),
         l0_ms: u64::try_from(config.l0_retention.as_millis()).unwrap_or(u64::MAX),
-        policy: None,
+        policy: config.upkeep.policy,
         objects: Vec::new(),
     }
 }
@@ -119,5 +119,6 @@ fn owned(cx: &Context<'_>, manifest: &Manifest, own: &[NodeId]) -> Option<Manife
     }
     // What any writer here promised is kept.
     owned.l0_ms = owned.l0_ms.max(claim.l0_ms);
+    owned.policy = claim.policy.or(owned.policy);
     (owned != *manifest).then_some(owned)
 }

@@ -2,6 +2,7 @@
 //! history is known by never changes: another place or store is another database, removed here and added there.
 
 use super::config::DatabaseConfig;
+use super::context::Context;
 use super::context::Outbox;
 use super::database::{Database, Phase};
 use crate::types::Now;
@@ -49,6 +50,11 @@ impl Database {
     /// Takes new values over, in whatever phase it is.
     pub(super) fn reconfigure(&mut self, now: Now, out: &mut Outbox, new: DatabaseConfig) {
         let config = self.config.reconfigured(new);
+        if config.upkeep != self.config.upkeep {
+            // What is under way was planned by the other rules.
+            let before = self.config.clone();
+            self.upkeep.give_up(&mut Context { now, db: self.id, config: &before, out });
+        }
         let may_enter = config.enter_wal_mode && !self.config.enter_wal_mode;
         self.config = config;
         match &mut self.phase {

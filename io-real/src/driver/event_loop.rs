@@ -1,6 +1,7 @@
 //! The loop: facts in, commands out, until everything is stopped.
 
 use super::handle::{Handle, Poker};
+use super::merge::MERGES_MAX;
 use super::message::{Message, Report};
 use super::perform::{Format, Performer, writes};
 use super::promise;
@@ -127,6 +128,7 @@ impl<S: Source> Driver<S> {
                 uploads: Uploads::default(),
                 work,
                 seals: Arc::new(Semaphore::new(limits.source_jobs_long)),
+                merges: Arc::new(Semaphore::new(MERGES_MAX)),
                 messages: send_message.clone(),
                 answers: send_answer.clone(),
             },

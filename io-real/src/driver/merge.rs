@@ -16,6 +16,8 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 /// Bytes of inputs that are held ready, over all inputs of a merge.
 const READY_BYTES: u64 = 16 << 20;
+/// Merges at one time, of all databases: with 64 MiB for all of them.
+pub(super) const MERGES_MAX: usize = 2;
 /// Bytes of one read.
 const READ_BYTES_MIN: u64 = 128 << 10;
 const READ_BYTES_MAX: u64 = 4 << 20;
@@ -66,6 +68,7 @@ impl<S: Source> Performer<S> {
         for forgotten in self.uploads.take_of(database, &key) {
             self.give_up(forgotten).await;
         }
+        let _permit = self.merges.acquire().await.expect("the semaphore is never closed");
         let mut output = Output::Memory;
         let merged = self.merge_into(id, &key, inputs, lock_byte, part_bytes, &mut output).await;
         match (merged, output) {

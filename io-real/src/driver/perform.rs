@@ -7,7 +7,7 @@ use super::read;
 use super::requests::Requests;
 use super::stage::Stage;
 use super::uploads::{Staged, Uploads};
-use crate::port::{Body, Source, Work};
+use crate::port::{Body, Listing, Source, Work};
 use crate::seal::seal;
 use bytes::Bytes;
 use engine::ltx::Header;
@@ -30,6 +30,8 @@ pub(super) struct Performer<S> {
     pub(super) work: Arc<dyn Work>,
     /// For objects that are encoded beside their sources.
     pub(super) seals: Arc<Semaphore>,
+    /// For merges, which hold some megabytes each.
+    pub(super) merges: Arc<Semaphore>,
     pub(super) messages: UnboundedSender<Message<S>>,
     pub(super) answers: UnboundedSender<Event>,
 }
@@ -41,6 +43,7 @@ impl<S> Clone for Performer<S> {
             uploads: self.uploads.clone(),
             work: self.work.clone(),
             seals: self.seals.clone(),
+            merges: self.merges.clone(),
             messages: self.messages.clone(),
             answers: self.answers.clone(),
         }
@@ -102,7 +105,9 @@ impl<S: Source> Performer<S> {
                 Ok(StoreAnswer::Got(get(requests, &key, range.unwrap_or(0..WHOLE_BYTES_MAX)).await?))
             }
             StoreRequest::List { prefix, after } => {
+                let time = if after.is_none() { requests.time(&prefix).await } else { None };
                 let page = requests.list(&prefix, after.as_deref()).await?;
+                let page = Listing { time: page.time.or(time), ..page };
                 Ok(StoreAnswer::Listed { objects: page.objects, next: page.next, time: page.time })
             }
             StoreRequest::Hash { key } => {

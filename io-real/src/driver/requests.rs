@@ -8,6 +8,7 @@ use bytes::Bytes;
 use engine::key::{Layout, Place};
 use engine::mutants::{Mutant, mutated};
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, StoreError};
+use engine::types::Timestamp;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,6 +88,11 @@ impl Requests {
 
     pub(super) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
         self.read(0, self.store.list(prefix, after)).await
+    }
+
+    pub(super) async fn time(&self, prefix: &str) -> Option<Timestamp> {
+        let time = self.within(self.timeout, self.store.time(prefix)).await;
+        time.unwrap_or_default()
     }
 
     pub(super) async fn delete_if_match(&self, key: &str, etag: &ETag) -> Result<(), StoreError> {

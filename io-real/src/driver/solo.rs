@@ -1,5 +1,6 @@
 //! Upkeep of one place by itself: the engine's machine, and the store.
 
+use super::merge::MERGES_MAX;
 use super::perform::{Format, Performer};
 use super::requests::Requests;
 use super::uploads::Uploads;
@@ -79,6 +80,7 @@ pub async fn keep_up(
         uploads: Uploads::default(),
         work,
         seals: Arc::new(Semaphore::new(1)),
+        merges: Arc::new(Semaphore::new(MERGES_MAX)),
         messages,
         answers,
     };
@@ -105,7 +107,15 @@ pub async fn keep_up(
         tokio::select! {
             Some((id, result)) = running.next(), if !running.is_empty() => {
                 let now = clock.now();
-                match &result {
+                let nothing_deleted = match &result {
+                    Ok(StoreAnswer::DeletedMany(each)) if each.iter().all(Result::is_err) => each.first().cloned(),
+                    _ => None,
+                };
+                let judged = match nothing_deleted {
+                    Some(Err(error)) => Err(error),
+                    _ => result.as_ref().map(|_| ()).map_err(Clone::clone),
+                };
+                match &judged {
                     Err(error) if is_trouble(error) && now.mono.since(succeeded_at) >= patience => return Err(error.clone()),
                     Err(error) if is_trouble(error) => {}
                     _ => succeeded_at = now.mono,

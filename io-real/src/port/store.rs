@@ -83,6 +83,12 @@ pub trait Store: Send + Sync {
     /// Deletes one version of an object, or is refused.
     async fn delete_if_match(&self, key: &str, etag: &ETag) -> Result<(), StoreError>;
 
+    /// The clock that objects below `prefix` are stamped with, where no listing tells it. Only for who writes there.
+    async fn time(&self, prefix: &str) -> Option<Timestamp> {
+        let _ = prefix;
+        None
+    }
+
     /// Ends the unfinished uploads below `prefix` that were started before `before`; how many there were.
     async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StoreError>;
 

@@ -10,6 +10,7 @@ use crate::replicate::context::Context;
 use crate::replicate::event::Got;
 use crate::replicate::manifest::{SeenManifest, put};
 use crate::replicate::retrying::Retrying;
+use crate::retention::Policy;
 use crate::store::Condition;
 use crate::types::Level;
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 pub(super) struct Index {
     before: Option<Bytes>,
     seen: Option<Box<SeenManifest>>,
+    damage: Option<Box<str>>,
 }
 
 impl Index {
@@ -34,10 +36,16 @@ impl Index {
             self.before = Some(got.bytes);
             return false;
         }
-        // A damaged one promises nothing, and a start or `verify` tells of it.
-        let manifest = Manifest::decode(&got.bytes).ok();
-        self.seen = manifest.map(|manifest| Box::new(SeenManifest { manifest, etag: got.etag }));
+        match Manifest::decode(&got.bytes) {
+            Ok(manifest) => self.seen = Some(Box::new(SeenManifest { manifest, etag: got.etag })),
+            Err(error) => self.damage = Some(error.to_string().into()),
+        }
         true
+    }
+
+    /// Why it cannot be read, if it cannot: damaged, or of a newer version.
+    pub(super) fn damage(&self) -> Option<Box<str>> {
+        self.damage.clone()
     }
 
     pub(super) fn into_manifest(self) -> Option<Manifest> {
@@ -54,6 +62,7 @@ impl Index {
         cx: &mut Context<'_>,
         left: &PlaceListing,
         made: &BTreeMap<ObjectKey, IndexEntry>,
+        policy: Option<Policy>,
     ) -> Option<RequestId> {
         let seen = self.seen.as_ref()?;
         // Without conditions it could take the place of another's.
@@ -65,8 +74,11 @@ impl Index {
             let entry = made.get(&object.key).or_else(|| seen.manifest.entry(object.key))?;
             (entry.size_bytes == object.size_bytes).then(|| entry.clone())
         });
-        let wanted =
-            Manifest { objects: objects.collect(), policy: cx.config.upkeep.policy, ..seen.manifest.clone() };
+        let wanted = Manifest {
+            objects: objects.collect(),
+            policy: policy.or(seen.manifest.policy),
+            ..seen.manifest.clone()
+        };
         if wanted == seen.manifest || cx.paused_until(&cx.config.place.manifest_key()).is_some() {
             return None;
         }

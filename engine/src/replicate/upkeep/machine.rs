@@ -1,7 +1,7 @@
 //! The upkeep of one place, over the lives of following.
 
 use super::compacting::{self, Compacting};
-use super::retaining::{self, Retaining};
+use super::retaining::{self, Mode, Retaining};
 use super::schedule::Schedule;
 use crate::compact::Stop;
 use crate::key::{ObjectKey, PlaceListing};
@@ -96,7 +96,7 @@ impl Upkeep {
             let newest = listing.objects().iter().map(|object| object.arrived).max();
             // A store that does not tell its time is at least as old as what it holds.
             if let Some(time) = time.or(newest) {
-                let pass = Retaining::start(cx, listing, time, false);
+                let pass = Retaining::start(cx, listing, time, Mode::Follower);
                 self.pass = Some(Pass::Retaining(Box::new(pass), cx.now.mono));
             }
             return;

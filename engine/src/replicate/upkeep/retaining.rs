@@ -14,7 +14,7 @@ use crate::replicate::retrying::{Retrying, Settled};
 use crate::restore::{Facts, Knowledge, Step};
 use crate::retention::{Action, Arrivals, Delete, Retention, Trouble, plan};
 use crate::store::{Fatal, Sha256, StoreError};
-use crate::types::{Instant, Timestamp};
+use crate::types::{Instant, Level, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A pass under way.
@@ -30,8 +30,19 @@ pub(super) struct Retaining {
     deleted: BTreeSet<ObjectKey>,
     /// Kept although they could go: the store refused to delete them.
     refused: usize,
-    /// Only plan.
-    dry_run: bool,
+    mode: Mode,
+}
+
+/// On whose behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Who follows the place: what it keeps is what the place keeps.
+    Follower,
+    /// Somebody else.
+    Solo {
+        /// Only plan.
+        dry_run: bool,
+    },
 }
 
 /// What a pass has come to.
@@ -69,6 +80,9 @@ struct Deleting {
 /// Keys of one request. A store takes a thousand; an answer that is lost is asked again.
 const KEYS_PER_DELETE: usize = 250;
 
+/// Requests that fail, of one pass: what fails for longer must not keep levels from being made.
+const ATTEMPTS_MAX: u32 = 8;
+
 /// How a pass ended.
 #[derive(Debug)]
 pub(super) enum Told {
@@ -83,11 +97,11 @@ impl Retaining {
         cx: &mut Context<'_>,
         listing: PlaceListing,
         time: Timestamp,
-        dry_run: bool,
+        mode: Mode,
     ) -> Retaining {
         let step = Doing::Manifest(Index::ask(cx));
         let (index, deleted) = (Index::default(), BTreeSet::new());
-        Retaining { listing, time, index, planned: None, step, deleted, refused: 0, dry_run }
+        Retaining { listing, time, index, planned: None, step, deleted, refused: 0, mode }
     }
 
     pub(super) fn into_done(self) -> Done {
@@ -141,6 +155,12 @@ impl Retaining {
                             *retrying = Index::ask(cx);
                             return None;
                         }
+                        if let Some(message) = self.index.damage() {
+                            // What it promises is not known: nothing goes.
+                            let key = cx.config.place.manifest_key();
+                            cx.notice(Notice::ObjectDamaged { key, message });
+                            return Some(Told::Done { troubles: Vec::new() });
+                        }
                     }
                     Settled::Damaged => unreachable!("nothing is decoded"),
                     Settled::Answer(other) => unreachable!("asked for the manifest, answered {other:?}"),
@@ -166,7 +186,7 @@ impl Retaining {
                     }
                     Settled::Answer(StoreAnswer::Hashed { sha256 }) => {
                         self.prove(known, made, object, sha256);
-                        self.prove_or_delete(cx, made)
+                        self.prove_or_delete(cx, known, made)
                     }
                     Settled::Answer(other) => unreachable!("asked for a hash, answered {other:?}"),
                 }
@@ -175,6 +195,10 @@ impl Retaining {
                 deleting.answered(cx, result, &mut self.deleted, &mut self.refused);
                 // What lands there later, and late, is another object.
                 made.retain(|key, _| !self.deleted.contains(key));
+                if deleting.backoff.attempt() >= ATTEMPTS_MAX {
+                    // It was told; the next pass plans anew.
+                    return Some(Told::Stale);
+                }
                 self.delete_or_index(cx, made)
             }
             // Refused, or lost: the next pass writes it.
@@ -201,10 +225,10 @@ impl Retaining {
             }
             Step::Done(planned) => {
                 self.planned = Some(Box::new(planned));
-                if self.dry_run {
+                if self.mode == (Mode::Solo { dry_run: true }) {
                     return Some(self.tell(cx));
                 }
-                self.prove_or_delete(cx, made)
+                self.prove_or_delete(cx, known, made)
             }
         }
     }
@@ -213,6 +237,7 @@ impl Retaining {
     fn prove_or_delete(
         &mut self,
         cx: &mut Context<'_>,
+        known: &Knowledge,
         made: &mut BTreeMap<ObjectKey, IndexEntry>,
     ) -> Option<Told> {
         let planned = self.planned.as_ref().expect("planned before");
@@ -222,10 +247,21 @@ impl Retaining {
         });
         let is_proven = |key: &ObjectKey| {
             let size = self.listing.get(*key).map(|info| info.size_bytes);
-            let known = made.get(key).or_else(|| self.index.manifest()?.entry(*key));
-            known.is_some_and(|entry| entry.sha256.is_some() && Some(entry.size_bytes) == size)
+            let entry = made.get(key).or_else(|| self.index.manifest()?.entry(*key));
+            entry.is_some_and(|entry| entry.sha256.is_some() && Some(entry.size_bytes) == size)
         };
-        let unproven = within.filter(|key| !is_proven(key) && !mutated(Mutant::ContainersUnproven)).min();
+        // And what the points before it lose with it must have a base that is whole.
+        let lowest = planned.deletes().map(|decision| decision.info.key.max()).min();
+        let is_base = |key: ObjectKey| {
+            let begins = known.header(key).is_some_and(|facts| facts.before.is_none());
+            key.level() == Level::SNAPSHOT || key.level() == Level::L0 && begins
+        };
+        let stays = planned.decisions.iter().filter(|decision| !decision.is_delete() && !decision.is_late);
+        let bases = stays
+            .map(|decision| decision.info.key)
+            .filter(|key| lowest.is_some_and(|lowest| (*key).max() >= lowest) && is_base(*key));
+        let needed = within.chain(bases.filter(|_| !mutated(Mutant::BasesUnproven)));
+        let unproven = needed.filter(|key| !is_proven(key) && !mutated(Mutant::ContainersUnproven)).min();
         if let Some(object) = unproven {
             let key = cx.config.place.object_key(cx.config.layout, object);
             let retrying = Retrying::start(cx, StoreRequest::Hash { key });
@@ -267,7 +303,8 @@ impl Retaining {
         }
         let deleted = &self.deleted;
         let left = self.listing.without(|key| deleted.contains(&key));
-        match self.index.write(cx, &left, made) {
+        let policy = cx.config.upkeep.policy.filter(|_| self.mode == Mode::Follower);
+        match self.index.write(cx, &left, made, policy) {
             Some(sent) => {
                 self.step = Doing::Index(sent);
                 None

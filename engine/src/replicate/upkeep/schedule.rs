@@ -16,8 +16,9 @@ pub(super) struct Schedule {
     pending: BTreeMap<Level, Waiting>,
     /// Something changed that retention has not seen grow old: since when, and last.
     changed: Option<(Instant, Instant)>,
-    /// Nothing before then: the last attempt came to nothing.
+    /// Nothing before then: the last attempt came to nothing, and so did so many before it.
     postponed_to: Instant,
+    in_vain: u32,
 }
 
 /// Inputs of a level.
@@ -32,6 +33,8 @@ struct Waiting {
 
 /// Long enough that what made a pass useless has passed, or that somebody hears of it.
 const POSTPONED: Duration = Duration::from_secs(30);
+/// An hour at most.
+const DOUBLINGS_MAX: u32 = 7;
 /// Arrivals are told in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
 
@@ -81,6 +84,7 @@ impl Schedule {
 
     /// A level was brought up to date with everything up to `confirmed`.
     pub(super) fn made(&mut self, level: Level, confirmed: Txid) {
+        self.in_vain = 0;
         let waiting = self.pending.remove(&level).filter(|waiting| waiting.end > confirmed);
         if let Some(Waiting { last, end, .. }) = waiting.filter(|_| !mutated(Mutant::LateSlotForgotten)) {
             self.pending.insert(level, Waiting { first: last, last, end });
@@ -97,6 +101,7 @@ impl Schedule {
     /// Retention looked at everything that had come until then.
     pub(super) fn retained(&mut self, began: Instant, config: &DatabaseConfig) {
         let Some(policy) = config.upkeep.policy else { return };
+        self.in_vain = 0;
         let wait = policy.l0.max(RETENTION_INTERVAL_MIN) + ROUNDING;
         // What came later than that was too young.
         self.changed = self.changed.and_then(|(first, last)| {
@@ -107,7 +112,8 @@ impl Schedule {
 
     /// The last attempt came to nothing.
     pub(super) fn postpone(&mut self, now: Instant) {
-        self.postponed_to = now.after(POSTPONED);
+        self.postponed_to = now.after(POSTPONED * (1 << self.in_vain.min(DOUBLINGS_MAX)));
+        self.in_vain += 1;
     }
 
     /// When anything is due.

@@ -5,7 +5,7 @@
 
 use super::compacting::{self, Compacting};
 use super::reads::{Reading, Reads};
-use super::retaining::{self, Retaining};
+use super::retaining::{self, Mode, Retaining};
 use crate::compact::{Compaction, End, Stop, plan};
 use crate::key::{ListingBuilder, ObjectInfo, ObjectKey, PlaceListing};
 use crate::manifest::{IndexEntry, Manifest};
@@ -18,7 +18,7 @@ use crate::replicate::retrying::{Retrying, Settled};
 use crate::restore::{Facts, Knowledge, Step};
 use crate::retention::Retention;
 use crate::store::{ETag, StoreError};
-use crate::types::{Instant, Level, Now, Timestamp};
+use crate::types::{Instant, Level, Now, Timestamp, Txid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be done.
@@ -126,8 +126,24 @@ impl Solo {
         self.out.settle_store(id, now, &result);
         let mut out = std::mem::take(&mut self.out);
         let mut cx = Context { now, db: SOLO, config: &config, out: &mut out };
-        self.store(&mut cx, id, result);
+        if self.awaits(id) {
+            self.store(&mut cx, id, result);
+        } else if matches!(result, Ok(StoreAnswer::Merged(_))) {
+            // Of a pass that was given up.
+            cx.store(StoreRequest::Discard { staged: id });
+        }
         self.out = out;
+    }
+
+    /// Whether the step that it is at asked for it: what an earlier one had asked for side by side may still come.
+    fn awaits(&self, id: RequestId) -> bool {
+        match &self.doing {
+            Doing::Listing(retrying, ..) => retrying.awaits(id),
+            Doing::Compacting(pass) => pass.awaits(id),
+            Doing::Reading(reads, ..) => reads.awaits(id),
+            Doing::Retaining(pass) => pass.awaits(id),
+            Doing::Done => false,
+        }
     }
 
     /// The instant that it waited for has come.
@@ -219,6 +235,11 @@ impl Solo {
             self.doing = Doing::Done;
             return;
         };
+        // Without conditions two may be writing the newest slot just now.
+        let confirmed = match Txid::new(confirmed.into_inner().saturating_sub(1)) {
+            Ok(before) if !cx.config.conditional_writes => before,
+            _ => confirmed,
+        };
         match self.task {
             Task::Compact { .. } => match self.next_level(None) {
                 Some(level) if self.dry_run => self.plan_only(cx, listing, level),
@@ -228,18 +249,17 @@ impl Solo {
             Task::Retain => {
                 let newest = listing.objects().iter().map(|object| object.arrived).max();
                 let time = time.or(newest).expect("there is an object");
-                self.doing = Doing::Retaining(Box::new(Retaining::start(cx, listing, time, self.dry_run)));
+                self.doing = Doing::Retaining(Box::new(Retaining::start(
+                    cx,
+                    listing,
+                    time,
+                    Mode::Solo { dry_run: self.dry_run },
+                )));
             }
         }
     }
 
-    fn compact(
-        &mut self,
-        cx: &mut Context<'_>,
-        listing: PlaceListing,
-        confirmed: crate::types::Txid,
-        level: Level,
-    ) {
+    fn compact(&mut self, cx: &mut Context<'_>, listing: PlaceListing, confirmed: Txid, level: Level) {
         match Compacting::start(cx, listing, confirmed, level, &mut self.known) {
             Ok(pass) => self.doing = Doing::Compacting(Box::new(pass)),
             Err((listing, told)) => {
@@ -278,7 +298,11 @@ impl Solo {
     /// Plans one level after the other as if what was planned had been made.
     fn plan_only(&mut self, cx: &mut Context<'_>, mut listing: PlaceListing, mut level: Level) {
         loop {
-            let confirmed = listing.head().expect("it has objects");
+            let head = listing.head().expect("it has objects");
+            let confirmed = match Txid::new(head.into_inner().saturating_sub(1)) {
+                Ok(before) if !cx.config.conditional_writes => before,
+                _ => head,
+            };
             let upkeep = &cx.config.upkeep;
             match plan(&listing, &self.known, &upkeep.levels, level, confirmed, upkeep.limits) {
                 Step::Need(needs) => {

@@ -38,6 +38,7 @@ impl World {
             uploads: Uploads::default(),
             work: Arc::new(Inline),
             seals: Arc::new(tokio::sync::Semaphore::new(1)),
+            merges: Arc::new(tokio::sync::Semaphore::new(1)),
             messages,
             answers,
         };

@@ -117,6 +117,12 @@ impl Store for FileStore {
         blocking(tree).await
     }
 
+    async fn time(&self, prefix: &str) -> Option<Timestamp> {
+        let dir = self.path(&format!("{prefix}time")).ok()?.parent()?.to_owned();
+        // Where nothing may be written nothing is deleted by it.
+        blocking(move || disk::file_system_time(&dir)).await.ok()
+    }
+
     async fn delete(&self, keys: &[String]) -> Vec<Result<(), StoreError>> {
         let paths: Vec<Result<PathBuf, StoreError>> = keys.iter().map(|key| self.path(key)).collect();
         let legal: Vec<PathBuf> = paths.iter().filter_map(|path| path.clone().ok()).collect();

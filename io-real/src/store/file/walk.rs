@@ -8,18 +8,11 @@ use engine::store::StoreError;
 use engine::types::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A directory tree, and what is known of its syncs.
 pub(super) struct Tree<'a> {
     pub(super) root: &'a Path,
     pub(super) directories: &'a Directories,
-}
-
-/// The clock that the file system stamps its entries with.
-fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// All objects below `prefix` after the key `after`, at most `objects_max`.
@@ -29,7 +22,7 @@ pub(super) fn list(
     after: Option<&str>,
     objects_max: usize,
 ) -> Result<Listing, StoreError> {
-    let mut listing = Listing { time: Some(clock()), ..Listing::default() };
+    let mut listing = Listing::default();
     walk(tree, prefix, DEPTH_MAX, &mut |entry| {
         let (path, key) = match entry {
             Entry::Folder { key } => {
@@ -64,7 +57,7 @@ pub(super) fn list_folder(
     after: Option<&str>,
     children_max: usize,
 ) -> Result<Listing, StoreError> {
-    let mut listing = Listing { time: Some(clock()), ..Listing::default() };
+    let mut listing = Listing::default();
     let mut last = None;
     for entry in children(tree, prefix)? {
         if after.is_some_and(|after| entry.key() <= after) {

@@ -184,10 +184,11 @@ impl World<'_> {
     }
 }
 
-/// Flips a bit of an object of levels 1 to 8, which nobody but its writer has heard of.
+/// Flips a bit of an object of a level above 0, which nobody but its writer has heard of.
 fn spoil(store: &SimS3, model: &mut PlaceModel, name: &str, bit: usize) -> bool {
     let key = model.place.name_of(name).and_then(|name| ObjectKey::parse(Layout::S3, name));
-    let is_made = |key: &ObjectKey| key.level() > Level::L0 && key.level() < Level::SNAPSHOT;
+    // Without its first image a place has nothing.
+    let is_made = |key: &ObjectKey| key.level() > Level::L0 && (*key).max() > Txid::ONE + 1;
     let Some(key) = key.filter(is_made) else { return false };
     if !store.rot(name, bit) {
         return false;
