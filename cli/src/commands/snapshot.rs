@@ -89,7 +89,7 @@ fn print(printer: &Printer, line: &Line) -> Result<(), Failure> {
     match size_bytes {
         Some(bytes) => printer.data(format!("{name}: snapshot {txid}, {}", human_size(*bytes))),
         None => {
-            printer.data(format!("{name}: snapshot {txid} was there already, and nothing has changed since"))
+            printer.data(format!("{name}: snapshot {txid} is there already, and nothing has changed since"))
         }
     }
 }
@@ -102,7 +102,7 @@ struct Line {
     timestamp: String,
     /// Bytes that went up.
     size_bytes: Option<u64>,
-    /// It was in the store already, and nothing has changed since.
+    /// It was in the store when it was asked for (in an empty place: as its first image), and nothing has changed since.
     existed: bool,
 }
 

@@ -1,6 +1,6 @@
 //! `snapshot`: through the daemon that follows the database, or alone.
 
-use crate::scene::{PATIENT, document, status, status_of, until_following};
+use crate::scene::{PATIENT, document, rows_in_store, status, status_of, until_following};
 use crate::walsync::{World, exit_code, stderr};
 use serde_json::{Value, json};
 use std::fs;
@@ -52,7 +52,7 @@ fn daemon_takes_an_image_of_everything_committed_before() {
     assert_eq!((&again["txid"], &again["existed"]), (&json!(last), &json!(true)));
     assert_eq!(again["size_bytes"], Value::Null);
     let text = String::from_utf8(world.run(&["snapshot", "app"]).stdout).unwrap();
-    assert_eq!(text, format!("app: snapshot {last} was there already, and nothing has changed since\n"));
+    assert_eq!(text, format!("app: snapshot {last} is there already, and nothing has changed since\n"));
     assert_eq!(images(&world), before, "and nothing is written");
 }
 
@@ -91,7 +91,9 @@ fn without_a_daemon_snapshot_begins_an_empty_place() {
     let writer = world.database("app.db");
     writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
     let made = snapshot(&world, "app.db");
-    assert_eq!(rows_of_image(&world, made["txid"].as_str().unwrap()), 1);
+    assert_eq!((&made["txid"], &made["existed"]), (&json!("0000000000000001"), &json!(true)));
+    assert_eq!(images(&world), ["0000000000000001-0000000000000001.ltx"], "its first image is all there is");
+    assert_eq!(rows_in_store(&world, "app"), 1);
 }
 
 #[test]

@@ -232,3 +232,6 @@ fn done(account: &Account, durable: bool, snapshot: Option<Image>) -> Done {
 fn failed(account: &Account, failure: &Failure) -> Done {
     Done { failed: Some(Failed::from(failure)), ..done(account, false, None) }
 }
+
+#[cfg(test)]
+mod tests;
