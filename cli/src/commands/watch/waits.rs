@@ -114,7 +114,7 @@ impl Waits {
                 }
                 After::Done(done) => {
                     wait.open.remove(&id);
-                    wait.done.push(done);
+                    wait.done.push(*done);
                 }
             }
         }
@@ -156,10 +156,12 @@ enum After {
     Same,
     /// The sync is done, and the image is next.
     Image(Txid),
-    Done(Done),
+    Done(Box<Done>),
 }
 
 fn after(step: Step, wanted: Wanted, notice: &Notice, account: &Account) -> After {
+    let done = |image| After::Done(Box::new(done(account, true, image)));
+    let failed = |failure: &Failure| After::Done(Box::new(failed(account, failure)));
     let ended = || {
         Failure::new(Kind::Unavailable, "the daemon ended before everything was done")
             .database(&account.name)
@@ -168,7 +170,7 @@ fn after(step: Step, wanted: Wanted, notice: &Notice, account: &Account) -> Afte
     match (step, notice) {
         (Step::Sync(number), Notice::Synced { id, txid }) if number <= *id => match wanted {
             Wanted::Snapshot => After::Image(*txid),
-            Wanted::Nothing | Wanted::Sync => After::Done(done(account, true, None)),
+            Wanted::Nothing | Wanted::Sync => done(None),
         },
         (Step::Image(slot), Notice::Snapshot { txid, timestamp, size_bytes })
             if holds(*txid, size_bytes.is_none(), slot) =>
@@ -178,25 +180,17 @@ fn after(step: Step, wanted: Wanted, notice: &Notice, account: &Account) -> Afte
                 timestamp: format_timestamp(*timestamp),
                 size_bytes: *size_bytes,
             };
-            After::Done(done(account, true, Some(image)))
+            done(Some(image))
         }
-        (Step::Image(_), Notice::SnapshotRefused { pages, count }) => {
-            After::Done(failed(account, &account.rotten(pages, *count)))
-        }
-        (Step::Image(_), Notice::SnapshotFailed { why }) => {
-            After::Done(failed(account, &account.no_image(why)))
-        }
-        (Step::Sync(_), Notice::Stopped { complete: true, .. }) if wanted != Wanted::Snapshot => {
-            After::Done(done(account, true, None))
-        }
+        (Step::Image(_), Notice::SnapshotRefused { pages, count }) => failed(&account.rotten(pages, *count)),
+        (Step::Image(_), Notice::SnapshotFailed { why }) => failed(&account.no_image(why)),
+        (Step::Sync(_), Notice::Stopped { complete: true, .. }) if wanted != Wanted::Snapshot => done(None),
         (_, Notice::Stopped { complete: true, .. }) => {
-            After::Done(failed(account, &ended().cause("everything is in the store, but no snapshot of it")))
+            failed(&ended().cause("everything is in the store, but no snapshot of it"))
         }
-        (_, Notice::Stopped { complete: false, .. }) => {
-            After::Done(failed(account, &ended().cause(account.what_is_open(None))))
-        }
+        (_, Notice::Stopped { complete: false, .. }) => failed(&ended().cause(account.what_is_open(None))),
         _ => match &account.end {
-            Some(failure) => After::Done(failed(account, failure)),
+            Some(failure) => failed(failure),
             None => After::Same,
         },
     }

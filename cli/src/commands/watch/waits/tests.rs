@@ -35,7 +35,7 @@ fn image(number: u64, size_bytes: Option<u64>) -> Notice {
 
 fn done(step: Step, wanted: Wanted, notice: &Notice) -> Option<Done> {
     match after(step, wanted, notice, &account()) {
-        After::Done(done) => Some(done),
+        After::Done(done) => Some(*done),
         After::Same | After::Image(_) => None,
     }
 }
