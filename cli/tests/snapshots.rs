@@ -5,7 +5,6 @@
 mod walsync;
 
 use rusqlite::Connection;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use tests::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use walsync::{Run, World, exit_code, stderr};
@@ -96,7 +95,7 @@ fn page_that_the_disk_has_lost_is_named_and_no_image_is_made_of_it() {
     // All of it in the database file, so that a page there counts.
     let busy: i64 = application.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
     assert_eq!(busy, 0);
-    flip(&world.path("app.db"), 20);
+    world.flip_bit("app.db", 20);
     application.execute("INSERT INTO t VALUES (1)", []).unwrap();
     let refused = run.until("snapshot_refused", |_| true);
     assert_eq!(
@@ -109,17 +108,4 @@ fn page_that_the_disk_has_lost_is_named_and_no_image_is_made_of_it() {
     run.kill();
     let images = world.objects("store/app/ltx/9");
     assert_eq!(images.last(), Some(&format!("0000000000000001-{first}.ltx")), "{images:?}");
-}
-
-/// One bit, and no time of the file tells.
-fn flip(path: &Path, pgno: u64) {
-    let mut file = std::fs::File::options().read(true).write(true).open(path).unwrap();
-    let modified = file.metadata().unwrap().modified().unwrap();
-    let (at, mut byte) = (SeekFrom::Start((pgno - 1) * 4096 + 500), [0]);
-    file.seek(at).unwrap();
-    file.read_exact(&mut byte).unwrap();
-    byte[0] ^= 4;
-    file.seek(at).unwrap();
-    file.write_all(&byte).unwrap();
-    file.set_modified(modified).unwrap();
 }

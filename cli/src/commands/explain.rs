@@ -1,21 +1,26 @@
 //! `explain`: what the configuration amounts to, database by database.
 
+use super::running::Running;
+use super::sync::state_dir;
 use crate::args::ExplainRequest;
 use crate::config::{Config, DatabaseSpec, Origin, Setting, StoreUrl, discover};
+use crate::control::DatabaseReport;
 use crate::exit::Failure;
 use crate::explain::{
-    Assumed, Estimate, Outcome, PriceError, Prices, Provider, Times, Trigger, estimate, outcome, triggers,
+    Assumed, Estimate, Kind, Outcome, PriceError, Prices, Provider, Times, Trigger, estimate, outcome,
+    triggers,
 };
 use crate::output::{Printer, human_size, table};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Prints it. Nothing is asked of the store; of the databases only the sizes are looked at.
+/// Prints it. Nothing is asked of the store; of the databases only the sizes are looked at, and running daemons say when
+/// something was done last and is due next.
 ///
 /// # Errors
 /// Exit 2: the price table cannot be used.
-pub(super) fn run(
+pub(super) async fn run(
     request: &ExplainRequest,
     config: &Config,
     all: bool,
@@ -26,8 +31,11 @@ pub(super) fn run(
     let provider = prices.of_host(&host);
     // Two databases for one place are for `config check` to say.
     let databases = discover(&config.entries, &[]).databases;
+    // Without daemons, or where this user may not ask them, nobody knows the times.
+    let running = Running::ask(&state_dir(None, config)).await.ok();
+    let report = |spec: &DatabaseSpec| followed(running.as_ref()?, spec, config);
     let explained: Vec<Explained> =
-        databases.iter().map(|spec| explained(spec, request, config, provider)).collect();
+        databases.iter().map(|spec| explained(spec, request, config, provider, report(spec))).collect();
     if printer.is_json() {
         return printer.document(&Document { databases: explained });
     }
@@ -45,6 +53,7 @@ fn explained(
     request: &ExplainRequest,
     config: &Config,
     provider: Option<&Provider>,
+    report: Option<&DatabaseReport>,
 ) -> Explained {
     let entry = config.entries.iter().find(|entry| entry.origin == spec.origin);
     let values = match entry {
@@ -61,16 +70,31 @@ fn explained(
         path: spec.path.display().to_string(),
         prefix: entry.map_or("", |entry| entry.prefix.trim_matches('/')).to_owned(),
         store: config.settings.store.url.to_string(),
-        triggers: triggers(&spec.settings, &config.settings.verify, &|_, _| times()),
+        triggers: triggers(&spec.settings, &config.settings.verify, &|kind, _| times(kind, report)),
         settings: values.settings(),
         retention: outcome(&spec.settings.retention, &spec.settings.compaction),
         estimate: estimate(&spec.settings, assumed, provider),
     }
 }
 
-/// When something was done last and is due next: a running daemon knows, and none is asked.
-fn times() -> Times {
-    Times::default()
+/// What the daemon that follows it says of it.
+fn followed<'a>(running: &'a Running, spec: &DatabaseSpec, config: &Config) -> Option<&'a DatabaseReport> {
+    let (store, path) = (config.settings.store.url.to_string(), spec.path.display().to_string());
+    let here = running.daemons.iter().filter(|(_, daemon)| daemon.store == store);
+    let mut databases = here.flat_map(|(_, daemon)| &daemon.databases);
+    databases.find(|database| database.name == spec.place.as_str() && database.path == path)
+}
+
+/// When something was done last and is due next, as far as the daemon says.
+fn times(kind: Kind, report: Option<&DatabaseReport>) -> Times {
+    let Some(report) = report else { return Times::default() };
+    let (last_at, next_at) = match kind {
+        Kind::Sync => (report.last_sync_at.clone(), None),
+        Kind::Snapshot => (None, report.next_snapshot_at.clone()),
+        Kind::Verify => (report.verify.as_ref().map(|verify| verify.at.clone()), None),
+        Kind::Compaction | Kind::Retention => (None, None),
+    };
+    Times { last_at, next_at }
 }
 
 /// The user's table, and after it the built-in one.

@@ -1,5 +1,6 @@
 //! The commands: each turns a request and the configuration into a job, does it, and prints the answer.
 
+mod alone;
 mod asked;
 mod config_check;
 mod config_import;

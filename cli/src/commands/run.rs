@@ -91,12 +91,13 @@ fn execute(invocation: Invocation, surroundings: &Surroundings, printer: &Printe
             block_on(sync::run(job, printer))
         }
         Command::Snapshot(request) => {
-            let job = snapshot::SnapshotJob::plan(&request, configured(&request.flags)?);
-            block_on(snapshot::run(job))
+            let job = snapshot::SnapshotJob::plan(&request, configured(&request.flags)?)?;
+            block_on(snapshot::run(job, printer))
         }
         Command::Explain(request) => {
             let all = global.verbosity > Verbosity::Normal;
-            explain::run(&request, &configured(&request.flags)?, all, printer)
+            let config = configured(&request.flags)?;
+            block_on(explain::run(&request, &config, all, printer))
         }
         Command::Demo => block_on(demo::run(printer)),
         Command::ConfigCheck { file, flags } => {

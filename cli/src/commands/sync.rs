@@ -1,10 +1,11 @@
 //! `sync`: what is committed goes up now, through the daemon that follows the database, or alone where none does.
 
+use super::alone::{alone, not_followed};
 use super::interrupt::unless_interrupted;
 use super::running::Running;
-use super::watch::{self, WatchJob};
-use crate::args::{SyncRequest, Target, WatchRequest};
-use crate::config::{Config, DatabaseSpec, StoreUrl, discover, resolve};
+use super::watch;
+use crate::args::{SyncRequest, Target};
+use crate::config::{Config, Flags, StoreUrl};
 use crate::control::{Answer, Daemon, Done, Request, Selection};
 use crate::exit::{Failure, Kind};
 use crate::output::Printer;
@@ -23,7 +24,7 @@ pub struct SyncJob {
     pub wait: bool,
     /// Give up when nothing has come of it for this long.
     pub patience: Duration,
-    request: SyncRequest,
+    flags: Flags,
     config: Config,
 }
 
@@ -43,7 +44,7 @@ impl SyncJob {
             target: request.target.clone(),
             wait: request.wait,
             patience: config.settings.store.timeout,
-            request: request.clone(),
+            flags: request.flags.clone(),
             config,
         })
     }
@@ -68,7 +69,7 @@ pub async fn run(job: SyncJob, printer: &Printer) -> Result<(), Failure> {
     let lines = match asked {
         Some(lines) => lines,
         None => {
-            let alone = alone(&job, printer)?;
+            let alone = alone(job.target.as_ref(), &job.flags, &job.config, printer)?;
             let synced = watch::sync_once(alone, printer).await?.into_iter().map(Line::alone);
             synced.collect()
         }
@@ -106,70 +107,6 @@ async fn through_daemons(job: &SyncJob) -> Result<Option<Vec<Line>>, Failure> {
         return Err(silent);
     }
     Ok(Some(lines))
-}
-
-/// A daemon that does not answer may follow it: to do its work beside it would only find the lock.
-fn not_followed<T>(running: Running) -> Result<Option<T>, Failure> {
-    match running.silent.into_iter().next() {
-        Some((_, silent)) => Err(silent),
-        None => Ok(None),
-    }
-}
-
-/// The run that syncs without a daemon.
-fn alone(job: &SyncJob, printer: &Printer) -> Result<WatchJob, Failure> {
-    let SyncJob { request, config, .. } = job;
-    let all = WatchRequest { databases: Vec::new(), once: true, flags: request.flags.clone() };
-    let Some(target) = &request.target else { return WatchJob::plan(&all, config, printer) };
-    match meant(target, config)? {
-        Meant::Configured(spec) => Ok(WatchJob::plan(&all, config, printer)?.only(*spec)),
-        Meant::File(path) => WatchJob::plan(&WatchRequest { databases: vec![path], ..all }, config, printer),
-    }
-}
-
-enum Meant {
-    Configured(Box<DatabaseSpec>),
-    File(PathBuf),
-}
-
-fn meant(target: &Target, config: &Config) -> Result<Meant, Failure> {
-    let working_dir = &config.surroundings.working_dir;
-    let databases = discover(&config.entries, &[]).databases;
-    let places: Vec<_> = databases.iter().map(|spec| spec.place.clone()).collect();
-    let unknown = |given: &str| {
-        Failure::no(format!("no database `{given}` is followed or configured"))
-            .database(given)
-            .cause("no daemon of this state directory follows it, and neither [[databases]] nor a file is so called")
-            .hint("walsync status")
-    };
-    match target {
-        Target::Url(text) => {
-            let url = StoreUrl::parse(text, working_dir)
-                .map_err(|error| Failure::usage("the URL cannot be used").because(&error))?;
-            let place = url.place_within(&config.settings.store.url);
-            let spec = databases.into_iter().find(|spec| Some(&spec.place) == place.as_ref());
-            spec.map(|spec| Meant::Configured(Box::new(spec))).ok_or_else(|| unknown(text))
-        }
-        Target::Named(given) => {
-            let file: PathBuf = working_dir.join(given).components().collect();
-            let resolved = match resolve(given, &places, &databases, working_dir) {
-                Ok(resolved) => Some(resolved),
-                Err(failure) if failure.kind() == Kind::No => None,
-                Err(failure) => return Err(failure),
-            };
-            // A path may have the name of another database's place.
-            let is_meant = |spec: &&DatabaseSpec| {
-                resolved
-                    .as_ref()
-                    .is_some_and(|found| found.place == spec.place && found.path.as_ref() == Some(&spec.path))
-            };
-            match databases.iter().find(is_meant) {
-                Some(spec) => Ok(Meant::Configured(Box::new(spec.clone()))),
-                None if file.is_file() => Ok(Meant::File(PathBuf::from(given))),
-                None => Err(unknown(given)),
-            }
-        }
-    }
 }
 
 fn print(printer: &Printer, lines: &[Line], wait: bool) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use crate::config::{
     Collision, Config, DatabaseEntry, DatabaseSpec, LimitSettings, Refused, StateDir, StoreSettings,
     VerifySettings, discover, without_collisions,
 };
+use crate::control::Asked;
 use crate::exit::Failure;
 use crate::output::Printer;
 use daemon::Daemon;
@@ -19,6 +20,7 @@ mod databases;
 mod events;
 mod fencing;
 pub(super) mod host;
+mod images;
 pub(super) use databases::upkeep as upkeep_config;
 mod ledger;
 mod outcome;
@@ -29,9 +31,10 @@ mod tests;
 mod verify;
 mod verify_kept;
 mod verify_plan;
+mod waits;
 
-pub(super) use outcome::sync_once;
 pub use outcome::{Outcome, Synced};
+pub(super) use outcome::{snapshot_once, sync_once};
 
 /// Everything the driver needs to know.
 #[derive(Clone, Debug)]
@@ -52,6 +55,8 @@ pub struct WatchJob {
     pub once: bool,
     /// Where what the store has at the end goes, instead of events on standard output under `--json`.
     pub outcome: Option<Outcome>,
+    /// What a run that is to end is asked first; it ends with the answer.
+    asked: Option<Asked>,
     origin: (WatchRequest, Config),
 }
 
@@ -130,6 +135,7 @@ impl WatchJob {
             state_dir,
             once: request.once,
             outcome: None,
+            asked: None,
             origin: (request.clone(), config.clone()),
         })
     }

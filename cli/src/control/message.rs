@@ -29,6 +29,8 @@ pub(crate) enum Request {
     Snapshot {
         /// Which databases.
         databases: Selection,
+        /// Give up when nothing has come of it for this long.
+        patience_ms: u64,
     },
 }
 
@@ -55,6 +57,11 @@ pub(crate) enum Answer {
         /// What came of each database.
         databases: Vec<Done>,
     },
+    /// To [`Request::Snapshot`].
+    Snapshots {
+        /// What came of each database.
+        databases: Vec<Done>,
+    },
     /// It was not done.
     Failed(Failed),
 }
@@ -70,8 +77,22 @@ pub(crate) struct Done {
     pub(crate) txid: Option<String>,
     /// Everything committed before the request is in it.
     pub(crate) durable: bool,
+    /// The full image, where one was wanted.
+    #[serde(default)]
+    pub(crate) snapshot: Option<Image>,
     /// Why not, where it was waited for.
     pub(crate) failed: Option<Failed>,
+}
+
+/// A full image that the store has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Image {
+    /// The slot that it is of, 16 hex digits.
+    pub(crate) txid: String,
+    /// That slot's time, RFC 3339.
+    pub(crate) timestamp: String,
+    /// Bytes that went up; `None`: it was there already, and nothing has changed since.
+    pub(crate) size_bytes: Option<u64>,
 }
 
 /// A [`Failure`] on its way.

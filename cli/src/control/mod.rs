@@ -16,7 +16,7 @@ mod socket;
 mod wire;
 
 pub(crate) use client::{Daemon, daemons};
-pub(crate) use message::{Answer, Done, Failed, Request, Selection};
+pub(crate) use message::{Answer, Done, Failed, Image, Request, Selection};
 pub(crate) use report::{DaemonReport, DatabaseReport, VerifyReport};
 pub(crate) use server::{Answers, Asked, Server};
 

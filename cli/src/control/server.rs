@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A request, and where its answers go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) answers: Answers,
@@ -26,6 +26,12 @@ pub(crate) struct Asked {
 pub(crate) struct Answers(Sender<Answer>);
 
 impl Answers {
+    /// Answers, and where they arrive.
+    pub(crate) fn channel() -> (Answers, Receiver<Answer>) {
+        let (sender, answers) = channel(ANSWERS_MAX);
+        (Answers(sender), answers)
+    }
+
     /// Says that it goes on.
     pub(crate) fn waiting(&self) {
         // One that is not taken yet says the same; the last place is for the answer.
@@ -131,8 +137,8 @@ async fn serve(stream: UnixStream, requests: &Sender<Asked>) {
                 return;
             }
         };
-        let (sender, mut answers) = channel(ANSWERS_MAX);
-        if requests.send(Asked { request, answers: Answers(sender) }).await.is_err() {
+        let (to_client, mut answers) = Answers::channel();
+        if requests.send(Asked { request, answers: to_client }).await.is_err() {
             return;
         }
         loop {

@@ -181,7 +181,7 @@ fn documents_come_back_as_they_were_sent() {
         Request::Sync {
             databases: Selection::One("a/\"ü\n".to_owned()), wait: false, patience_ms: u64::MAX
         },
-        Request::Snapshot { databases: Selection::One("app".to_owned()) },
+        Request::Snapshot { databases: Selection::One("app".to_owned()), patience_ms: 1 },
     ];
     for request in requests {
         let line = wire::line_of(&request).unwrap();
@@ -200,6 +200,7 @@ fn documents_come_back_as_they_were_sent() {
         path: "/app.db".to_owned(),
         txid: None,
         durable: false,
+        snapshot: None,
         failed: Some(Failed::from(&failure)),
     };
     let line = wire::line_of(&Answer::Synced { databases: vec![done] }).unwrap();

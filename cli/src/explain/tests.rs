@@ -82,7 +82,10 @@ fn longer_intervals_longer_retention_and_more_commits_go_the_way_that_people_exp
     assert!(stored("[retention]\npitr = \"240h\"\n") > stored(""));
     assert!(stored("[retention]\nmonthly = 0\n") < stored(""));
     assert!(stored("[retention]\nl0 = \"24h\"\n") > stored(""));
-    assert!(stored("[snapshots]\ninterval = \"1h\"\n") > stored(""));
+    let (hourly, a_day) =
+        ("[snapshots]\ninterval = \"1h\"\n", "[retention]\ndaily = 0\nweekly = 0\nmonthly = 0\n");
+    assert!(stored(&format!("{hourly}{a_day}")) > stored(a_day), "each of them is an image");
+    assert!(stored(hourly) < stored(""), "but an old point needs less beside its image");
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn nothing_that_can_be_configured_breaks_the_estimate() {
         "[sync]\nmax_changes = 1\n",
         "[retention]\npitr = \"0s\"\nhourly = 0\ndaily = 0\nweekly = 0\nmonthly = 0\n",
         "[retention]\npitr = \"876000h\"\nmonthly = 4294967295\n",
-        "[compaction]\nlevels = [\"1us\"]\n",
+        "[compaction]\nlevels = [\"1s\"]\n",
         "[snapshots]\ninterval = \"1us\"\n",
     ] {
         for rate in [0.0, 1e-9, 1.0, 1e6] {

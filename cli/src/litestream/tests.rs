@@ -168,11 +168,16 @@ fn files_that_are_none_of_litestreams_are_refused() {
         ("text", YamlError::NoKeys),
         ("a: 1\n---\nb: 2", YamlError::NoKeys),
         ("dbs: {path: a}", YamlError::NoDatabases),
+        ("\tdbs: x", YamlError::NoDatabases),
     ] {
         assert_eq!(import(text, "x").unwrap_err(), error, "{text:?}");
     }
-    for text in ["a: [", "a: b: c", "\tdbs: x", "a: 1\na: 2", "a: *nobody"] {
-        assert!(matches!(import(text, "x"), Err(YamlError::Syntax { .. })), "{text:?}");
+    for text in ["a: [", "a: b: c", "a: 1\na: 2", "a: *nobody"] {
+        assert!(
+            matches!(import(text, "x"), Err(YamlError::Syntax { .. })),
+            "{text:?}: {:?}",
+            import(text, "x")
+        );
     }
     let deep = "[".repeat(10_000);
     assert!(import(&deep, "x").is_err());

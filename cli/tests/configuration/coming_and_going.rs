@@ -4,6 +4,7 @@ use super::walsync::{World, exit_code, stderr};
 use super::{configure, databases, following, reload};
 use rusqlite::Connection;
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fs;
 
 #[test]
@@ -50,8 +51,18 @@ fn no_more_databases_are_opened_than_may_be() {
     let _two = world.database("two.db");
     let refused = daemon.until("refused", |_| true);
     assert!(refused["error"].as_str().unwrap().contains("limits.open_databases is 1"), "{refused}");
+    let states = || {
+        let status: Value = serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap();
+        let databases = status["databases"].as_array().unwrap().clone();
+        let state = |one: Value| (one["name"].clone(), one["state"].clone(), one["last_error"].clone());
+        databases.into_iter().map(state).collect::<Vec<_>>()
+    };
+    let why = refused["error"].clone();
+    assert!(states().contains(&("two".into(), "failed".into(), why)), "{:?}", states());
     reload(&world, &mut daemon, &config(2));
     following(&mut daemon, "two");
+    assert_eq!(states().len(), 2, "{:?}", states());
+    assert!(states().contains(&("two".into(), "following".into(), Value::Null)), "{:?}", states());
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.exit_code(), 0);
     configure(&world, &config(1));

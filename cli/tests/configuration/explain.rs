@@ -1,7 +1,7 @@
 //! `walsync explain`.
 
-use super::configure;
 use super::walsync::{World, exit_code, stderr};
+use super::{configure, databases, following};
 use serde_json::Value;
 use std::fs;
 
@@ -55,6 +55,39 @@ fn each_database_is_explained_as_the_contract_has_it() {
         assert!(app["estimate"][key].as_u64().unwrap() > 0, "{key}");
     }
     assert!(!world.path("store").exists(), "nothing was asked of the store");
+}
+
+#[test]
+fn running_daemon_says_when_things_were_done_and_are_due() {
+    let world = World::new();
+    configure(&world, &format!("[verify]\ninterval = \"1h\"\n{CONFIG}"));
+    let (_app, _other) = (world.database("app.db"), world.database("other.db"));
+    let mut daemon = world.watch(&["app.db"]);
+    following(&mut daemon, "app");
+    daemon.until("verified", |_| true);
+    let status: Value = serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap();
+    let app = &status["databases"][0];
+    // Named as an argument it has the place of its name.
+    configure(&world, &databases(&["*.db"]));
+    let document = explained(&world, &[]);
+    let times = |database: usize| {
+        let triggers = document["databases"][database]["triggers"].as_array().unwrap().clone();
+        triggers.into_iter().map(|one| {
+            (one["kind"].as_str().unwrap().to_owned(), one["last_at"].clone(), one["next_at"].clone())
+        })
+    };
+    for (kind, last, next) in times(0) {
+        let (said_last, said_next) = match kind.as_str() {
+            "sync" => (&app["last_sync_at"], &Value::Null),
+            "snapshot" => (&Value::Null, &app["next_snapshot_at"]),
+            "verify" => (&app["verify"]["at"], &Value::Null),
+            _ => (&Value::Null, &Value::Null),
+        };
+        assert_eq!((&last, &next), (said_last, said_next), "{kind}");
+        let is_known = matches!(kind.as_str(), "sync" | "snapshot" | "verify");
+        assert_eq!(!last.is_null() || !next.is_null(), is_known, "{kind}");
+    }
+    assert!(times(1).all(|(_, last, next)| last.is_null() && next.is_null()), "nobody follows the other");
 }
 
 #[test]

@@ -6,11 +6,11 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The descriptors of a process that lead to a file, its log or its shared memory.
-fn descriptors(pid: u32, path: &PathBuf) -> BTreeMap<String, PathBuf> {
+fn descriptors(pid: u32, path: &Path) -> BTreeMap<String, PathBuf> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(Result::ok);
     let leads_to = open.filter_map(|entry| {
         let file = fs::read_link(entry.path()).ok()?;

@@ -152,18 +152,3 @@ fn sync_of_a_database_that_cannot_go_on_says_why() {
     assert_eq!(exit_code(&all), 2, "the worst of all");
     assert_eq!(String::from_utf8_lossy(&all.stdout), "app: durable to 0000000000000002\n");
 }
-
-#[test]
-fn snapshot_is_not_in_this_version() {
-    let world = World::new();
-    let _writer = world.database("app.db");
-    let refused = || {
-        let output = world.run(&["snapshot", "app.db"]);
-        assert_eq!(exit_code(&output), 2);
-        assert!(stderr(&output).contains("snapshot: not in this version"), "{}", stderr(&output));
-    };
-    refused();
-    let mut daemon = world.watch(&["app.db"]);
-    until_following(&mut daemon, "app");
-    refused();
-}

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -35,6 +35,19 @@ impl World {
         connection.busy_timeout(Duration::from_secs(30)).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(x)").unwrap();
         connection
+    }
+
+    /// Flips one bit of a page of 4096 bytes; no time of the file tells.
+    pub(crate) fn flip_bit(&self, name: &str, pgno: u64) {
+        let mut file = std::fs::File::options().read(true).write(true).open(self.path(name)).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        let (at, mut byte) = (SeekFrom::Start((pgno - 1) * 4096 + 500), [0]);
+        file.seek(at).unwrap();
+        file.read_exact(&mut byte).unwrap();
+        byte[0] ^= 4;
+        file.seek(at).unwrap();
+        file.write_all(&byte).unwrap();
+        file.set_modified(modified).unwrap();
     }
 
     /// The names of the files in a folder, sorted.

@@ -1,6 +1,7 @@
 //! One database: how it stands, what went wrong, and the failure that it is. Knows no clock and prints nothing.
 
 use super::again::Again;
+use super::images::{Images, in_one_line};
 use crate::commands::restore_failure::word;
 use crate::exit::{Failure, Kind};
 use crate::output::{format_timestamp, human_size};
@@ -36,6 +37,8 @@ pub(super) struct Account {
     undone: bool,
     /// The last failure of store or database since something last went right.
     pub(super) trouble: Option<Trouble>,
+    /// Full images of it.
+    pub(super) images: Images,
 }
 
 /// Failures without anything that went right between them.
@@ -72,6 +75,7 @@ impl Account {
             holds_commits: false,
             undone: false,
             trouble: None,
+            images: Images::default(),
         }
     }
 
@@ -231,12 +235,7 @@ impl Account {
     /// What is wrong now, in one line.
     pub(super) fn what_is_wrong(&self) -> Option<String> {
         let trouble = || self.trouble.as_ref().map(|trouble| trouble.what.to_string());
-        let end = self.end.as_ref().map(|end| {
-            let mut text = end.what().to_owned();
-            end.causes().iter().for_each(|cause| text.push_str(&format!(": {cause}")));
-            text
-        });
-        end.or_else(trouble)
+        self.end.as_ref().map(in_one_line).or_else(trouble)
     }
 
     /// What it has failed at for this long, or what waiting does not mend.

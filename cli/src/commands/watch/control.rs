@@ -1,16 +1,14 @@
-//! What is asked of a running daemon over its control socket: how everything stands, and syncs. Nothing here waits.
+//! What is asked of a running daemon over its control socket: how everything stands, syncs and snapshots. Nothing here
+//! waits.
 
-use super::account::{Account, What};
+use super::account::Account;
 use super::events;
 use super::ledger::Ledger;
-use crate::config::Collision;
-use crate::control::{
-    Answer, Answers, Asked, DaemonReport, DatabaseReport, Done, Failed, Request, Selection, Server,
-};
-use crate::exit::{Failure, Kind};
+use super::waits::{Waits, Wanted};
+use crate::control::{Answer, Asked, DaemonReport, DatabaseReport, Failed, Request, Selection, Server};
+use crate::exit::Failure;
 use crate::output::format_timestamp;
-use engine::replicate::{Notice, SourceId, Standing, Status, SyncId};
-use engine::store::StoreError;
+use engine::replicate::{Notice, SourceId, Standing, Status};
 use io_real::driver::Handle;
 use io_real::sqlite::Session;
 use io_real::wake::Armed;
@@ -22,25 +20,12 @@ use std::time::{Duration, Instant};
 pub(super) struct Control {
     /// `None`: there can be none here; the daemon goes on without.
     server: Option<Server>,
-    waits: Vec<Wait>,
-    syncs: u64,
+    waits: Waits,
     started_at: Instant,
     store: String,
-    /// Files whose place is another's.
-    refused: Vec<(String, PathBuf, String)>,
+    /// Files that are not followed: their NAME, and why.
+    refused: BTreeMap<PathBuf, (String, String)>,
 }
-
-/// Somebody who waits for syncs.
-struct Wait {
-    answers: Answers,
-    open: BTreeMap<SourceId, SyncId>,
-    done: Vec<Done>,
-    asked_at: Instant,
-    patience: Duration,
-}
-
-/// Syncs that are waited for at one time; each is a client that is connected.
-const WAITS_MAX: usize = 256;
 
 impl Control {
     /// Listens in the state directory.
@@ -54,8 +39,8 @@ impl Control {
                 );
             })
             .ok();
-        let (waits, refused) = (Vec::new(), Vec::new());
-        Control { server, waits, syncs: 0, started_at: Instant::now(), store, refused }
+        let (waits, refused) = (Waits::default(), BTreeMap::new());
+        Control { server, waits, started_at: Instant::now(), store, refused }
     }
 
     /// Waits for the next request.
@@ -67,10 +52,13 @@ impl Control {
     }
 
     /// A file is not followed.
-    pub(super) fn refuse(&mut self, collision: &Collision) {
-        let Collision { place, first, second } = collision;
-        let error = format!("its place is the one of {}", first.path.display());
-        self.refused.push((place.to_string(), second.path.clone(), error));
+    pub(super) fn refuse(&mut self, name: String, path: PathBuf, why: String) {
+        self.refused.insert(path, (name, why));
+    }
+
+    /// Whether nobody waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waits.is_empty()
     }
 
     /// Takes a request. What can be answered at once is.
@@ -91,7 +79,9 @@ impl Control {
                     .filter(|(_, account)| account.status != Status::Stopped)
                     .map(|(id, account)| (Some(id), of_account(account, now, report(&account.name))))
                     .collect();
-                databases.extend(self.refused.iter().filter(|(_, path, _)| path.exists()).map(of_refused));
+                // One may have got its place since.
+                let is_out = |path: &Path| path.exists() && ledger.id_of(path).is_none();
+                databases.extend(self.refused.iter().filter(|(path, _)| is_out(path)).map(of_refused));
                 let daemon = DaemonReport {
                     pid: std::process::id(),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -113,110 +103,36 @@ impl Control {
             }
             Request::Sync { databases, wait, patience_ms } => match select(&databases, ledger) {
                 Err(failure) => answers.end(Answer::Failed(Failed::from(&failure))),
-                Ok(_) if wait && self.waits.len() >= WAITS_MAX => {
-                    let failure = Failure::new(Kind::Unavailable, "too many wait for syncs of this daemon");
-                    answers.end(Answer::Failed(Failed::from(&failure)));
-                }
                 Ok(selected) => {
-                    let asked_at = Instant::now();
-                    let patience = Duration::from_millis(patience_ms);
-                    let mut waiting =
-                        Wait { answers, open: BTreeMap::new(), done: Vec::new(), asked_at, patience };
-                    for (id, account) in selected {
-                        if let Some(failure) = &account.end {
-                            waiting.done.push(done(account, Err(failure)));
-                            continue;
-                        }
-                        self.syncs += 1;
-                        handle.sync(id, SyncId(self.syncs));
-                        if wait {
-                            waiting.open.insert(id, SyncId(self.syncs));
-                        } else {
-                            waiting.done.push(done(account, Ok(false)));
-                        }
-                    }
-                    self.waits.push(waiting);
-                    self.answer_settled();
+                    let wanted = if wait { Wanted::Sync } else { Wanted::Nothing };
+                    self.waits.begin(answers, wanted, Duration::from_millis(patience_ms), &selected, handle);
                 }
             },
-            Request::Snapshot { .. } => {
-                let failure = Failure::not_in_this_version("snapshot").hint("walsync --help");
-                answers.end(Answer::Failed(Failed::from(&failure)));
-            }
+            Request::Snapshot { databases, patience_ms } => match select(&databases, ledger) {
+                Err(failure) => answers.end(Answer::Failed(Failed::from(&failure))),
+                Ok(selected) => {
+                    let patience = Duration::from_millis(patience_ms);
+                    self.waits.begin(answers, Wanted::Snapshot, patience, &selected, handle);
+                }
+            },
         }
     }
 
     /// Something was said of a database, and noted.
-    pub(super) fn heard(&mut self, id: SourceId, notice: &Notice, ledger: &Ledger) {
-        let Some(account) = ledger.account(id) else { return };
-        match notice {
-            Notice::Synced { id: synced, .. } => {
-                self.settle(id, |wanted| wanted <= *synced, || done(account, Ok(true)));
-            }
-            Notice::Stopped { complete: true, .. } => {
-                self.settle(id, |_| true, || done(account, Ok(true)));
-            }
-            Notice::Stopped { complete: false, .. } => {
-                let failure =
-                    Failure::new(Kind::Unavailable, "the daemon ended before everything was synced")
-                        .database(&account.name)
-                        .cause(account.what_is_open(None))
-                        .hint(format!("{}   # continues where the store ends", account.again.watch));
-                self.settle(id, |_| true, || done(account, Err(&failure)));
-            }
-            _ => {
-                if let Some(failure) = &account.end {
-                    self.settle(id, |_| true, || done(account, Err(failure)));
-                }
-            }
-        }
+    pub(super) fn heard(
+        &mut self,
+        id: SourceId,
+        notice: &Notice,
+        ledger: &Ledger,
+        handle: &Handle<Armed<Session>>,
+    ) {
+        self.waits.heard(id, notice, ledger, handle);
     }
 
     /// Time passed: tells who waits that it goes on, or that it does not.
     pub(super) fn tick(&mut self, now: Instant, ledger: &Ledger) {
-        for wait in &mut self.waits {
-            let vain: Vec<(SourceId, Failure)> = wait
-                .open
-                .keys()
-                .filter_map(|id| Some((*id, in_vain(ledger.account(*id)?, wait, now)?)))
-                .collect();
-            for (id, failure) in vain {
-                wait.open.remove(&id);
-                wait.done.extend(ledger.account(id).map(|account| done(account, Err(&failure))));
-            }
-            wait.answers.waiting();
-        }
-        self.waits.retain(|wait| !wait.answers.is_closed());
-        self.answer_settled();
+        self.waits.tick(now, ledger);
     }
-
-    fn settle(&mut self, id: SourceId, is_meant: impl Fn(SyncId) -> bool, done: impl Fn() -> Done) {
-        for wait in &mut self.waits {
-            if wait.open.get(&id).is_some_and(|wanted| is_meant(*wanted)) {
-                wait.open.remove(&id);
-                wait.done.push(done());
-            }
-        }
-        self.answer_settled();
-    }
-
-    fn answer_settled(&mut self) {
-        for wait in self.waits.extract_if(.., |wait| wait.open.is_empty()) {
-            let mut databases = wait.done;
-            databases.sort_by(|a, b| a.name.cmp(&b.name));
-            wait.answers.end(Answer::Synced { databases });
-        }
-    }
-}
-
-/// Why a sync is not waited for any longer: nothing has become durable for so long and something fails, or a person must
-/// mend the store.
-fn in_vain(account: &Account, wait: &Wait, now: Instant) -> Option<Failure> {
-    let trouble = account.trouble.as_ref()?;
-    let since = account.durable_heard_at.map_or(wait.asked_at, |heard| heard.max(wait.asked_at));
-    let is_fatal = matches!(trouble.what, What::Store(StoreError::Fatal { .. }, _));
-    let is_vain = now.duration_since(since) >= wait.patience || (is_fatal && trouble.last >= wait.asked_at);
-    is_vain.then(|| account.given_up(&trouble.what).cause(account.what_is_open(None)))
 }
 
 fn select<'a>(selection: &Selection, ledger: &'a Ledger) -> Result<Vec<(SourceId, &'a Account)>, Failure> {
@@ -235,16 +151,6 @@ fn select<'a>(selection: &Selection, ledger: &'a Ledger) -> Result<Vec<(SourceId
     }
 }
 
-fn done(account: &Account, durable: Result<bool, &Failure>) -> Done {
-    Done {
-        name: account.name.clone(),
-        path: account.path.display().to_string(),
-        txid: account.durable.map(|txid| txid.to_string()),
-        durable: durable.is_ok_and(|durable| durable),
-        failed: durable.err().map(Failed::from),
-    }
-}
-
 fn of_account(
     account: &Account,
     now: Instant,
@@ -259,16 +165,16 @@ fn of_account(
         lag_ms: None,
         wal_bytes: None,
         last_sync_at: account.synced_at.map(format_timestamp),
-        next_snapshot_at: None,
+        next_snapshot_at: account.images.due.map(format_timestamp),
         fenced_by: account.fenced_by.clone(),
-        last_error: account.what_is_wrong(),
+        last_error: account.last_error(),
         state_for_ms: account.status_since.map_or(0, |since| ms(now.duration_since(since))),
         unsent_pages: None,
         verify,
     }
 }
 
-fn of_refused((name, path, error): &(String, PathBuf, String)) -> (Option<SourceId>, DatabaseReport) {
+fn of_refused((path, (name, error)): (&PathBuf, &(String, String))) -> (Option<SourceId>, DatabaseReport) {
     let report = DatabaseReport {
         name: name.clone(),
         path: path.display().to_string(),

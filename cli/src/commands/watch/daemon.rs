@@ -11,6 +11,7 @@ use super::verify::Checks;
 use super::{WatchJob, fencing, host};
 use crate::commands::open_store::open_store;
 use crate::config::{DatabaseSpec, discover};
+use crate::control;
 use crate::exit::{Failure, Kind};
 use crate::output::Printer;
 use engine::replicate::{Notice, Status};
@@ -146,7 +147,9 @@ impl Daemon {
         }
         // Those were said when the run was planned.
         self.refused.extend(discover(&job.entries, &[]).refused.into_iter().map(|refused| refused.path));
-        if job.once {
+        if let Some(asked) = &job.asked {
+            self.asked(asked.clone());
+        } else if job.once {
             self.finish(Ending::WhenDone);
         }
         let mut ticks = tokio::time::interval(TICK);
@@ -165,10 +168,7 @@ impl Daemon {
                     Asked::End => self.asked_to_end(),
                     Asked::Reload => self.reload(job, printer).await?,
                 },
-                asked = self.control.next() => {
-                    let (checks, ending) = (&self.checks, self.ending != Ending::No);
-                    self.control.asked(asked, &self.ledger, &self.handle, |name| checks.report(name), ending);
-                }
+                asked = self.control.next() => self.asked(asked),
                 ended = self.checks.ended() => self.checks.tell(ended, printer)?,
                 _ = ticks.tick() => self.tick(job).await,
             }
@@ -179,20 +179,26 @@ impl Daemon {
                 failures.iter().for_each(|failure| printer.failure(failure));
                 return Ok(Some((*next, self.signals)));
             }
-            if self.ending == Ending::No && self.ledger.is_over() {
+            let is_answered = job.asked.is_some() && self.control.is_idle();
+            if self.ending == Ending::No && (is_answered || self.ledger.is_over()) {
                 self.finish(Ending::WhenDone);
             }
-            if self.ending == Ending::No && now.duration_since(discovered_at) >= DISCOVER_EVERY {
+            if self.ending == Ending::No && !job.once && now.duration_since(discovered_at) >= DISCOVER_EVERY {
                 discovered_at = now;
                 self.discover(job, printer)?;
             }
         }
     }
 
+    fn asked(&mut self, asked: control::Asked) {
+        let (checks, ending) = (&self.checks, self.ending != Ending::No);
+        self.control.asked(asked, &self.ledger, &self.handle, |name| checks.report(name), ending);
+    }
+
     /// What is looked at twice a second.
     async fn tick(&mut self, job: &WatchJob) {
         self.control.tick(Instant::now(), &self.ledger);
-        if self.ending != Ending::No {
+        if self.ending != Ending::No || job.once {
             return;
         }
         self.checks.begin_if_due(job, &self.ledger);
@@ -239,7 +245,8 @@ impl Daemon {
         }
         for spec in new.iter().skip(room) {
             if self.refused.insert(spec.path.clone()) {
-                events::no_room(spec, job.limits.open_databases, printer)?;
+                let why = events::no_room(spec, job.limits.open_databases, printer)?;
+                self.control.refuse(spec.place.to_string(), spec.path.clone(), why);
             }
         }
         self.share_memory(job)?;
@@ -250,8 +257,8 @@ impl Daemon {
         }
         for collision in &found.collisions {
             if self.refused.insert(collision.second.path.clone()) {
-                self.control.refuse(collision);
-                events::refused(collision, printer)?;
+                let why = events::refused(collision, printer)?;
+                self.control.refuse(collision.place.to_string(), collision.second.path.clone(), why);
             }
         }
         Ok(())
@@ -273,7 +280,7 @@ impl Daemon {
                 if let Some(account) = self.ledger.account(id) {
                     self.events.tell(id, account, &notice, failure.as_ref(), printer, now)?;
                 }
-                self.control.heard(id, &notice, &self.ledger);
+                self.control.heard(id, &notice, &self.ledger, &self.handle);
                 if notice == Notice::Status(Status::Stopped) {
                     self.left(id, job)?;
                 }

@@ -238,11 +238,11 @@ pub(super) fn document(account: &Account, notice: &Notice, failure: Option<&Fail
     line
 }
 
-/// Says that a file that appeared is not replicated, because another one has its place.
+/// Says that a file that appeared is not replicated, because another one has its place; why, in words.
 ///
 /// # Errors
 /// Standard output does not take the line.
-pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<String, Failure> {
     let Collision { place, first, second } = collision;
     let (first, second) = (first.path.display(), second.path.display());
     let error = format!("its place is the one of {first}");
@@ -254,7 +254,7 @@ pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<(), Fa
         "the file is not replicated"
     );
     if !printer.is_json() {
-        return Ok(());
+        return Ok(error);
     }
     printer.document(&json!({
         "event": "refused",
@@ -263,34 +263,36 @@ pub(super) fn refused(collision: &Collision, printer: &Printer) -> Result<(), Fa
         "state": state(Status::Failed),
         "error": error,
         "hint": REFUSED_HINT,
-    }))
+    }))?;
+    Ok(error)
 }
 
-/// Says that a file that appeared is not replicated, because as many are open as may be.
+/// Says that a file that appeared is not replicated, because as many are open as may be; why, in words.
 ///
 /// # Errors
 /// Standard output does not take the line.
-pub(super) fn no_room(spec: &DatabaseSpec, open_max: u64, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn no_room(spec: &DatabaseSpec, open_max: u64, printer: &Printer) -> Result<String, Failure> {
     let (database, path) = (spec.place.to_string(), spec.path.display().to_string());
     let error = format!("limits.open_databases is {open_max}, and so many are open");
     tracing::error!(database, path, causes = error, hint = NO_ROOM_HINT, "the file is not replicated");
     if !printer.is_json() {
-        return Ok(());
+        return Ok(error);
     }
     let state = state(Status::Failed);
     printer.document(&json!({
         "event": "refused", "database": database, "path": path, "state": state, "error": error, "hint": NO_ROOM_HINT,
-    }))
+    }))?;
+    Ok(error)
 }
 
 const NO_ROOM_HINT: &str = "raise limits.open_databases, then reload: kill -HUP PID";
 
 const CLOCK_HINT: &str = "look at the clock (`timedatectl`): until it is past that time, new slots get the time of the newest and a little";
 
-const ROT_HINT: &str = "look at the disk, and at the database with `PRAGMA integrity_check`; the store has what was written: `walsync restore` it beside the database and compare";
+pub(super) const ROT_HINT: &str = "look at the disk, and at the database with `PRAGMA integrity_check`; the store has what was written: `walsync restore` it beside the database and compare";
 
 /// As many as are named.
-fn page_numbers(pages: &[Pgno], count: u32) -> String {
+pub(super) fn page_numbers(pages: &[Pgno], count: u32) -> String {
     let named: Vec<String> = pages.iter().map(Pgno::to_string).collect();
     let more = if (named.len() as u64) < u64::from(count) { ", ..." } else { "" };
     named.join(", ") + more

@@ -58,12 +58,12 @@ impl Ledger {
             | Notice::ObjectDamaged { .. }
             | Notice::CompactionStopped { .. }
             | Notice::Retained { .. }
-            | Notice::RetentionStopped { .. }
+            | Notice::RetentionStopped { .. } => {}
             // What is in the store stays as good as it was, and slots go on.
-            | Notice::Snapshot { .. }
+            Notice::Snapshot { .. }
             | Notice::SnapshotRefused { .. }
             | Notice::SnapshotFailed { .. }
-            | Notice::SnapshotDue { .. } => {}
+            | Notice::SnapshotDue { .. } => account.image(notice),
             Notice::Store { error, key, .. } => {
                 account.failed(now, What::Store(error.clone(), key.clone()));
             }
