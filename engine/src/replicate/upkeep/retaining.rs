@@ -253,6 +253,10 @@ impl Retaining {
         // And what the points before it lose with it must have a base that is whole.
         let lowest = planned.deletes().map(|decision| decision.info.key.max()).min();
         let is_base = |key: ObjectKey| {
+            // Around one that is damaged nothing goes.
+            if known.damage(key).is_some() {
+                return false;
+            }
             let begins = known.header(key).is_some_and(|facts| facts.before.is_none());
             key.level() == Level::SNAPSHOT || key.level() == Level::L0 && begins
         };
