@@ -283,7 +283,7 @@ fn every_line_under_json_is_an_event_of_a_database() {
     let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().all(|line| line["database"] == "app" && line["event"].is_string()), "{out}");
     let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
-    assert_eq!(events, ["status", "healed", "durable", "status", "stopped", "status"]);
+    assert_eq!(events, ["status", "healed", "durable", "snapshot_due", "status", "stopped", "status"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Files that vanish and come back, and how many there may be.
 
 use super::walsync::{World, exit_code, stderr};
-use super::{configure, databases, following, reload};
+use super::{all_following, configure, databases, following, reload};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -14,8 +14,7 @@ fn a_file_under_a_wildcard_that_vanishes_is_missing_and_followed_again_when_it_i
     let (one, two) = (world.database("one.db"), world.database("two.db"));
     configure(&world, &databases(&["*.db", "two/*.db"]));
     let mut daemon = world.watch(&[]);
-    following(&mut daemon, "one");
-    following(&mut daemon, "two");
+    all_following(&mut daemon, &["one", "two"]);
     drop(two);
     // A database with its log moves as a whole: the last connection of the application is closed.
     for suffix in ["", "-wal", "-shm"] {
@@ -83,8 +82,7 @@ fn settings_of_an_entry_reach_its_databases_alone() {
     };
     configure(&world, &config("1h"));
     let mut daemon = world.watch(&[]);
-    following(&mut daemon, "app");
-    following(&mut daemon, "other");
+    all_following(&mut daemon, &["app", "other"]);
     app.execute_batch("INSERT INTO t VALUES (1)").unwrap();
     other.execute_batch("INSERT INTO t VALUES (1)").unwrap();
     daemon.until("durable", |line| line["database"] == "other" && line["txid"] == "0000000000000003");

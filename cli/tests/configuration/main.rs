@@ -29,6 +29,16 @@ fn following(daemon: &mut Run, database: &str) {
     daemon.until("status", |line| line["database"] == database && line["state"] == "following");
 }
 
+/// Waits for all of them, in whatever order they come.
+fn all_following(daemon: &mut Run, databases: &[&str]) {
+    let mut left = databases.to_vec();
+    while !left.is_empty() {
+        let is_left = |line: &Value| left.iter().any(|name| line["database"] == *name);
+        let found = daemon.until("status", |line| line["state"] == "following" && is_left(line));
+        left.retain(|name| found["database"] != *name);
+    }
+}
+
 fn databases(names: &[&str]) -> String {
     names.iter().map(|name| format!("[[databases]]\npath = \"{name}\"\n")).collect()
 }

@@ -1,7 +1,7 @@
 //! SIGHUP.
 
 use super::walsync::{World, exit_code, stderr};
-use super::{configure, databases, following, reload};
+use super::{all_following, configure, databases, following, reload};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -84,8 +84,7 @@ fn a_database_that_is_removed_is_synced_first_and_continues_when_it_is_added_aga
     let both = format!("{late}{}", databases(&["app.db", "other.db"]));
     configure(&world, &both);
     let mut daemon = world.watch(&[]);
-    following(&mut daemon, "app");
-    following(&mut daemon, "other");
+    all_following(&mut daemon, &["app", "other"]);
     other.execute_batch("INSERT INTO t VALUES (1)").unwrap();
     reload(&world, &mut daemon, &format!("{late}{}", databases(&["app.db"])));
     let stopped = daemon.until("stopped", |line| line["database"] == "other");
