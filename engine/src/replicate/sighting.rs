@@ -97,7 +97,7 @@ pub(super) struct HeadCheck {
 pub(super) enum Checked {
     NotYet,
     /// The head is what it was, then.
-    Agrees(Sighting, Listed),
+    Agrees(Sighting, Box<Listed>),
     /// It is not: look at the place anew.
     Differs,
 }
@@ -151,7 +151,10 @@ impl HeadCheck {
         let at = *self.listed_at.get_or_insert(self.retrying.sent_at());
         let listing = self.builder.clone().finish(cx.config.modified_is);
         if self.expected.agrees(&listing, self.needs_chain) {
-            Checked::Agrees(Sighting { at, ..self.expected.clone() }, Listed { listing, time: self.time })
+            Checked::Agrees(
+                Sighting { at, ..self.expected.clone() },
+                Box::new(Listed { listing, time: self.time }),
+            )
         } else {
             Checked::Differs
         }

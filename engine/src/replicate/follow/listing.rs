@@ -118,7 +118,7 @@ impl Follow {
             Checked::Agrees(seen, listed) => {
                 self.seen = seen;
                 self.listing = Listing::start(cx);
-                self.listing.listed = Some(Box::new(listed));
+                self.listing.listed = Some(listed);
                 None
             }
             Checked::Differs => Some(FollowEnd::Relist),

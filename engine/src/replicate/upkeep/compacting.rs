@@ -56,12 +56,12 @@ impl Compacting {
         confirmed: Txid,
         level: Level,
         known: &mut Knowledge,
-    ) -> Result<Compacting, (PlaceListing, Told)> {
+    ) -> Result<Compacting, Box<(PlaceListing, Told)>> {
         let (queue, end, step) = match Compacting::plan(cx, &listing, confirmed, level, known) {
             Planned::Read(reads) => (VecDeque::new(), End::Reached, Doing::Reading(reads)),
             Planned::Queue(mut queue, end) => match queue.pop_front() {
                 Some(first) => (queue, end, Doing::Merging(Box::new(Merging::start(cx, first)))),
-                None => return Err((listing, Told::Level { level, stop: stop_of(end) })),
+                None => return Err(Box::new((listing, Told::Level { level, stop: stop_of(end) }))),
             },
         };
         let more = end == End::More;

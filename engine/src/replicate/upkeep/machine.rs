@@ -180,7 +180,8 @@ impl Upkeep {
     fn compact(&mut self, cx: &mut Context<'_>, listing: PlaceListing, confirmed: Txid, level: Level) {
         match Compacting::start(cx, listing, confirmed, level, &mut self.known) {
             Ok(pass) => self.pass = Some(Pass::Compacting(Box::new(pass))),
-            Err((listing, told)) => {
+            Err(ended) => {
+                let (listing, told) = *ended;
                 let compacting::Told::Level { level, stop } = told else {
                     unreachable!("nothing was asked yet")
                 };

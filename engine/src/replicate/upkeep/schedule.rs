@@ -66,7 +66,7 @@ impl Schedule {
                 self.pending.entry(level).or_insert(Waiting { first, last: first, end: oldest.key.max() });
             }
         }
-        let may_go = listing.late_arrivals().first().is_some()
+        let may_go = !listing.late_arrivals().is_empty()
             || listing.level(Level::L0).iter().any(|slot| {
                 let covers = |object: &&crate::key::ObjectInfo| object.key.level() > Level::L0;
                 listing.covering(slot.key.max()).find(covers).is_some()

@@ -50,6 +50,7 @@ pub struct Solo {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Doing {
     Listing(Retrying, Box<ListingBuilder>, Option<Timestamp>),
     Compacting(Box<Compacting>),
@@ -82,7 +83,6 @@ pub struct Outcome {
 
 /// What a run wants.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "moved once and never stored")]
 pub enum SoloOutput {
     /// A request to the store.
     Request(RequestId, StoreRequest),
@@ -262,7 +262,8 @@ impl Solo {
     fn compact(&mut self, cx: &mut Context<'_>, listing: PlaceListing, confirmed: Txid, level: Level) {
         match Compacting::start(cx, listing, confirmed, level, &mut self.known) {
             Ok(pass) => self.doing = Doing::Compacting(Box::new(pass)),
-            Err((listing, told)) => {
+            Err(ended) => {
+                let (listing, told) = *ended;
                 let compacting::Told::Level { level, stop } = told else { unreachable!("nothing was asked") };
                 self.outcome.stops.extend(stop.map(|stop| (level, stop)));
                 match self.next_level(Some(level)) {
