@@ -52,7 +52,7 @@ mod tests {
     fn every_workload_must_catch_mutants_that_exist() {
         let of = |workload| must_catch(workload).unwrap().len();
         let lines = CAUGHT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
-        let all = ["swarm", "fleet", "archive", "driver"].map(of);
+        let all = ["swarm", "fleet", "archive", "driver", "lifecycle"].map(of);
         assert!(all.iter().all(|count| *count > 0));
         assert_eq!(all.iter().sum::<usize>(), lines, "a line of no workload");
     }
