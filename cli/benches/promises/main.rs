@@ -8,6 +8,7 @@ mod daemon;
 mod durability;
 mod figure;
 mod footprint;
+mod life;
 mod restore;
 mod snapshot;
 mod stall;
@@ -17,12 +18,13 @@ mod writer;
 fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let all: [(&str, fn()); 6] = [
+    let all: [(&str, fn()); 7] = [
         ("durability", durability::measure),
         ("throughput", throughput::measure),
         ("stall", stall::measure),
         ("restore", restore::measure),
         ("snapshot", snapshot::measure),
+        ("life", life::measure),
         ("footprint", footprint::measure),
     ];
     for (name, measure) in all {
