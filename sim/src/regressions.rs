@@ -64,8 +64,8 @@ impl Regression {
         }
         let line = parts.next().and_then(|line| line.strip_prefix("seed ")).unwrap_or_default();
         let (seed, profile) = line.split_once(" profile ").unwrap_or((line, "swarm"));
-        let profile =
-            Profile::by_name(profile.trim()).ok_or("the profile must be `swarm`, `fleet`, `lifecycle`, `two-writers` or `archive`")?;
+        let profile = Profile::by_name(profile.trim())
+            .ok_or("the profile must be `swarm`, `fleet`, `lifecycle`, `two-writers` or `archive`")?;
         let seed = seed.trim().parse().map_err(|_| "the second line must be `seed N`")?;
         let plan = match parts.next().map(str::trim) {
             None | Some("") => None,
