@@ -90,7 +90,7 @@ impl Restoring {
             requests_in_flight: *draw.pick(&[1, 3, 16]),
             read: ReadLimits {
                 gap_bytes_max: *draw.pick(&[0, 1000, 64 << 10]),
-                request_bytes_max: *draw.pick(&[1, 10_000, 4 << 20]),
+                request_bytes_max: *draw.pick(&[64, 10_000, 4 << 20]),
             },
             lock_byte: order.lock_byte,
             ..Limits::default()
