@@ -2,13 +2,12 @@
 
 use super::daemon::{BUCKET, Daemon, Store};
 use super::figure::mb;
-use super::writer;
+use super::writer::{self, ROW_BYTES};
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 use tests::s3::{Operation, S3Server};
 
 const ROWS: usize = 500;
-const ROW_BYTES: usize = 1_000_000;
 /// How long rows are written over.
 const BUSY: Duration = Duration::from_secs(60);
 /// Levels are made by then.
@@ -19,10 +18,7 @@ pub(crate) fn measure() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let database = folder.path().join("app.db");
     let server = S3Server::start(&[BUCKET]);
-    let connection = writer::open(&database);
-    (0..ROWS).for_each(|_| {
-        let _ = writer::insert(&connection, ROW_BYTES);
-    });
+    let connection = writer::open_with(&database, ROWS);
     let store = Store::S3(&server);
     let settings = [("WALSYNC_COMPACTION_LEVELS", LEVELS), ("WALSYNC_SNAPSHOTS_ON_STARTUP", "false")];
     let daemon = Daemon::watch(&database, &store, &settings);

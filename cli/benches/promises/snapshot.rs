@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use tests::s3::S3Server;
 
 const ROWS: usize = 260;
-const ROW_BYTES: usize = 1_000_000;
 /// Snapshots that follow each other.
 const SNAPSHOTS: usize = 8;
 
@@ -30,10 +29,7 @@ fn one(interval: &str, snapshots: usize) -> Durations {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let database = folder.path().join("app.db");
     let server = S3Server::start(&[BUCKET]);
-    let connection = writer::open(&database);
-    (0..ROWS).for_each(|_| {
-        let _ = writer::insert(&connection, ROW_BYTES);
-    });
+    let connection = writer::open_with(&database, ROWS);
     let store = Store::S3(&server);
     let daemon = Daemon::watch(&database, &store, &[("WALSYNC_SNAPSHOTS_INTERVAL", interval)]);
     while server.keys(BUCKET).len() < 3 {

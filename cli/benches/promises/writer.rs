@@ -25,6 +25,18 @@ pub(crate) fn insert(connection: &Connection, bytes: usize) -> Duration {
     started.elapsed()
 }
 
+/// The same with so many rows of a million bytes, which do not compress.
+pub(crate) fn open_with(path: &Path, rows: usize) -> Connection {
+    let connection = open(path);
+    (0..rows).for_each(|_| {
+        let _ = insert(&connection, ROW_BYTES);
+    });
+    connection
+}
+
+/// Of each row of [`open_with`].
+pub(crate) const ROW_BYTES: usize = 1_000_000;
+
 /// Pages of the database now.
 pub(crate) fn pages(connection: &Connection) -> u32 {
     let mut count = connection.prepare_cached("PRAGMA page_count").expect("legal");

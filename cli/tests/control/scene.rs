@@ -63,3 +63,16 @@ pub(crate) fn rows_in_store(world: &World, name: &str) -> i64 {
     let copy = rusqlite::Connection::open(world.path("copy.db")).unwrap();
     copy.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
 }
+
+/// Of what nobody follows or configured, exit 1; of nothing, or of a store of a kind that there is not, exit 2.
+pub(crate) fn assert_knows_what_it_is_asked_of(command: &str) {
+    let world = World::new();
+    for name in ["nowhere", "nowhere.db", "file:///elsewhere/app"] {
+        let output = world.run(&[command, name]);
+        assert_eq!(exit_code(&output), 1, "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains("is followed or configured"), "{}", stderr(&output));
+    }
+    assert_eq!(exit_code(&world.run(&[command])), 2);
+    assert_eq!(exit_code(&world.run(&[command, "gopher://x/y"])), 2);
+    assert!(!world.path("state").exists() && !world.path("store").exists(), "nothing is left behind");
+}

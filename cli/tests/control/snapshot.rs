@@ -1,6 +1,8 @@
 //! `snapshot`: through the daemon that follows the database, or alone.
 
-use crate::scene::{PATIENT, document, rows_in_store, status, status_of, until_following};
+use crate::scene::{
+    PATIENT, assert_knows_what_it_is_asked_of, document, rows_in_store, status, status_of, until_following,
+};
 use crate::walsync::{World, exit_code, stderr};
 use serde_json::{Value, json};
 use std::fs;
@@ -98,15 +100,7 @@ fn without_a_daemon_snapshot_begins_an_empty_place() {
 
 #[test]
 fn what_nobody_knows_has_no_snapshot() {
-    let world = World::new();
-    for name in ["nowhere", "nowhere.db", "file:///elsewhere/app"] {
-        let output = world.run(&["snapshot", name]);
-        assert_eq!(exit_code(&output), 1, "{name}: {}", stderr(&output));
-        assert!(stderr(&output).contains("is followed or configured"), "{}", stderr(&output));
-    }
-    assert_eq!(exit_code(&world.run(&["snapshot"])), 2);
-    assert_eq!(exit_code(&world.run(&["snapshot", "gopher://x/y"])), 2);
-    assert!(!world.path("state").exists() && !world.path("store").exists(), "nothing is left behind");
+    assert_knows_what_it_is_asked_of("snapshot");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `sync`: through the daemon that follows the database, or alone.
 
-use crate::scene::{PATIENT, document, rows_in_store, until_all, until_following, until_status};
+use crate::scene::{
+    PATIENT, assert_knows_what_it_is_asked_of, document, rows_in_store, until_all, until_following,
+    until_status,
+};
 use crate::walsync::{World, exit_code, stderr};
 use tests::s3::{Fault, Rule, S3Server};
 
@@ -108,15 +111,7 @@ fn without_a_daemon_sync_does_it_alone() {
 
 #[test]
 fn what_nobody_knows_is_exit_1_and_nothing_at_all_exit_2() {
-    let world = World::new();
-    for name in ["nowhere", "nowhere.db", "file:///elsewhere/app"] {
-        let output = world.run(&["sync", name]);
-        assert_eq!(exit_code(&output), 1, "{name}: {}", stderr(&output));
-        assert!(stderr(&output).contains("is followed or configured"), "{}", stderr(&output));
-    }
-    assert_eq!(exit_code(&world.run(&["sync"])), 2);
-    assert_eq!(exit_code(&world.run(&["sync", "gopher://x/y"])), 2);
-    assert!(!world.path("state").exists() && !world.path("store").exists(), "nothing is left behind");
+    assert_knows_what_it_is_asked_of("sync");
 }
 
 #[test]
