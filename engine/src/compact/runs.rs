@@ -40,7 +40,7 @@ impl<'a> Runs<'a> {
         if self.is_full(right) && self.closed.len() + 1 == self.limits.outputs_max {
             return Err(End::More);
         }
-        let chained = match joint(self.left, right.key, self.known) {
+        let chained = match joint(self.left, right, self.known) {
             Joint::Linked { chained } => chained,
             Joint::Anew => {
                 // It stays where it is, and its snapshot covers it.

@@ -72,6 +72,8 @@ pub(super) struct Restoring {
     pub(super) requests: mpsc::UnboundedReceiver<Asked>,
     waiting: BTreeMap<RequestId, (Request, oneshot::Sender<Answer>)>,
     told: Receiver<Told>,
+    /// The most bytes that it asks for at once.
+    pub(super) request_bytes_max: u64,
 }
 
 impl Restoring {
@@ -90,11 +92,12 @@ impl Restoring {
             requests_in_flight: *draw.pick(&[1, 3, 16]),
             read: ReadLimits {
                 gap_bytes_max: *draw.pick(&[0, 1000, 64 << 10]),
-                request_bytes_max: *draw.pick(&[64, 10_000, 4 << 20]),
+                request_bytes_max: *draw.pick(&[1, 10_000, 4 << 20]),
             },
             lock_byte: order.lock_byte,
             ..Limits::default()
         };
+        let request_bytes_max = limits.read.request_bytes_max;
         let catalog = Catalog::new(Arc::new(window), Layout::S3, limits);
         let recorder = recorder(disk, &process, strike, tell.clone());
         let restorer = Restorer::new(catalog, Arc::new(Inline), observer(tell)).recording(recorder);
@@ -105,7 +108,7 @@ impl Restoring {
             restorer.restore(&mut survey, order.target, &output, order.checks_integrity).await
         };
         let (client, waiting) = (ClientId(0), BTreeMap::new());
-        (Restoring { process, network, client, damage, requests, waiting, told }, work)
+        (Restoring { process, network, client, damage, requests, waiting, told, request_bytes_max }, work)
     }
 
     /// Sends a request.

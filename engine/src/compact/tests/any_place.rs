@@ -3,6 +3,7 @@
 use super::plan::{FREE, ask, level};
 use super::*;
 use crate::restore::world::{World, key, txid, untagged};
+use crate::types::Level;
 use proptest::prelude::*;
 
 /// Objects of a few levels over few TXIDs, so that they overlap, miss and contradict each other.
@@ -68,6 +69,8 @@ proptest! {
                 let facts = world.facts[input];
                 prop_assert!(input.level() < level(target) && !input.starts_at_one());
                 prop_assert!(facts.after.is_none() || facts.before.is_some(), "{} begins anew", input);
+                let is_unsaid = input.level() == Level::L0 && facts.after.is_none();
+                prop_assert!(!(is_unsaid && world.full_images.contains(input)), "{} holds every page", input);
                 prop_assert!(!world.damaged.contains(input));
                 prop_assert!(!made.is_chained || facts.after.is_some());
             }

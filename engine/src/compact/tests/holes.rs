@@ -124,9 +124,10 @@ fn late_arrivals_are_no_inputs() {
         )
         .all_headers();
         known.learn_damage(settled, "cut off");
+        slots(4..=5).into_iter().for_each(|slot| known.learn_full_image(slot, false));
         match plan(&listing, &known, &Levels::default(), level(3), txid(9), FREE) {
             Step::Done(plan) => (told(&plan), plan.end),
-            Step::Need(needs) => panic!("all headers are known: {needs:?}"),
+            Step::Need(needs) => panic!("all everything is known: {needs:?}"),
         }
     };
     let stop = Stop::Damaged { object: settled, why: "cut off".into() };

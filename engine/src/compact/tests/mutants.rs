@@ -26,6 +26,7 @@ const CAUGHT_BY: &[(Mutant, &[Test])] = &[
         Mutant::CompactAcrossFullImage,
         &[
             plan::nothing_is_merged_across_a_full_image_nor_copied_with_it,
+            plan::an_image_that_another_tool_put_into_a_slot_stays_where_it_is,
             damage::objects_that_do_not_belong_together_are_named,
         ],
     ),

@@ -254,6 +254,26 @@ fn only_a_full_image_changes_the_page_size() {
 }
 
 #[test]
+pub(super) fn an_image_that_another_tool_put_into_a_slot_stays_where_it_is() {
+    let mut world = World::of(&[slots(2..=6), keys(&[(9, 1, 1)])].concat());
+    assert_eq!(planned(&world, 1).0, ["1/2-6 from 0/2-2 0/3-3 0/4-4 0/5-5 0/6-6"]);
+    world.full_images.insert(key(0, 4, 4));
+    assert_eq!(planned(&world, 1).0, ["1/2-3 from 0/2-2 0/3-3", "1/5-6 from 0/5-5 0/6-6"]);
+}
+
+#[test]
+fn a_slot_of_another_tool_that_is_too_small_for_every_page_costs_no_look() {
+    let mut world = World::of(&[slots(2..=6), keys(&[(9, 1, 1)])].concat());
+    world.facts.values_mut().for_each(|facts| facts.commit = 1000);
+    let (listing, mut known) = (world.listing(), Knowledge::default());
+    for (key, facts) in &world.facts {
+        known.learn_header(*key, *facts);
+    }
+    let planned = plan(&listing, &known, &Levels::default(), level(1), txid(6), FREE);
+    assert!(matches!(planned, Step::Done(_)), "{planned:?}");
+}
+
+#[test]
 #[should_panic(expected = "only a level that is configured")]
 fn planning_a_level_that_is_not_made_is_a_bug() {
     let listing = World::default().listing();

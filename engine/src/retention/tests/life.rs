@@ -209,7 +209,8 @@ impl Life {
         }
     }
 
-    /// Merges what follows the last object of the level, as far as it goes on without a break.
+    /// Merges what follows the last object of the level, as far as it goes on without a break; behind a gap only what follows
+    /// a full state.
     fn compact(&mut self, level: u8, count: usize, across: bool) {
         let level = Level::new(level).unwrap();
         let done = self.made.iter().filter(|made| made.key.level() == level).map(|made| made.key.max()).max();
@@ -220,6 +221,10 @@ impl Life {
             let stored = &self.objects.0[&info.key];
             let is_image = below == Level::L0 && self.slots[&info.key.max().into_inner()].is_image;
             if inputs.is_empty() && is_image && !across && !info.key.starts_at_one() {
+                continue;
+            }
+            let goes_on = done.is_none_or(|done| done + 1 == info.key.min());
+            if inputs.is_empty() && !across && !goes_on && !self.is_base_before(info.key) {
                 continue;
             }
             let continues = inputs.last().is_none_or(|(last, facts)| {
@@ -239,6 +244,12 @@ impl Life {
         let (before, after) = if is_ours { (first.1.before, last.1.after) } else { (None, None) };
         self.store(key, Facts { before, after, claim: false, ..last.1 }, false);
         self.is_touched |= across;
+    }
+
+    /// Whether a full state ends right before an object: only from there a level goes on behind a gap.
+    fn is_base_before(&self, key: ObjectKey) -> bool {
+        let ends_there = |other: &ObjectKey| (*other).max() + 1 == key.min();
+        self.objects.0.iter().any(|(other, stored)| ends_there(other) && stored.is_full_image)
     }
 
     fn late(&mut self, pick: usize) {
