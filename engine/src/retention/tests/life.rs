@@ -24,7 +24,7 @@ pub(super) enum Deed {
         other_page_size: bool,
         snapshot: bool,
     },
-    /// The next slots are another tool's, or ours again.
+    /// The next slots are another tool's, or ours again, which begin with a claim.
     OtherTool(bool),
     /// At most so many objects of the level below become one; perhaps across images, as another tool does.
     Compact {
@@ -139,7 +139,13 @@ impl Life {
                     self.snapshot();
                 }
             }
-            Deed::OtherTool(other_tool) => self.other_tool = other_tool,
+            Deed::OtherTool(other_tool) => {
+                let takes_over = self.other_tool && !other_tool;
+                self.other_tool = other_tool;
+                if takes_over {
+                    self.slot(false, true);
+                }
+            }
             Deed::Compact { level, count, across } => self.compact(level, count, across),
             Deed::Snapshot => self.snapshot(),
             Deed::Late(pick) => self.late(pick),
