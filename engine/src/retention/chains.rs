@@ -6,7 +6,7 @@
 
 use super::trouble::Trouble;
 use crate::key::{ObjectKey, PlaceListing};
-use crate::restore::{Facts, Knowledge, Point, is_first_image_unclaimed};
+use crate::restore::{Facts, Knowledge, is_first_image_unclaimed};
 use crate::types::{Checksum, Level, Txid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -67,28 +67,18 @@ impl<'a> Chains<'a> {
         self.ends.iter().map(|(txid, objects)| (*txid, &**objects))
     }
 
-    /// Slots of which must be known whether they hold a whole database: ours say that they begin anew, of others the page
-    /// size is not that of the state before.
+    /// Slots of which must be known whether they hold a whole database: ours say that they begin anew. Of another tool's, the
+    /// page size is not that of the state before; or nothing leads there any more: the state before may have gone, as the
+    /// policy wanted, and with it what told.
     pub(super) fn possible_images(&self) -> Vec<ObjectKey> {
         let slots = self.ends.values().flatten().filter(|(key, _)| key.level() == Level::L0);
         let unknown = slots
             .filter(|(key, _)| !key.starts_at_one() && self.known.full_image(*key).is_none())
             .filter(|(key, facts)| {
                 let is_other_size = self.before(*key).any(|(_, left)| left.page_size != facts.page_size);
-                is_other_size || is_image(*key, facts, self.known)
+                let is_loose = facts.after.is_none() && self.before(*key).next().is_none();
+                is_other_size || is_loose || is_image(*key, facts, self.known)
             });
-        unknown.map(|(key, _)| *key).collect()
-    }
-
-    /// Slots of another tool that nothing leads to and nothing precedes, and of which must be known whether they hold a whole
-    /// database. The state before may have gone, as the policy wanted, and with it what told that they begin anew; restoring
-    /// does not ask about them where a later snapshot contains them.
-    pub(super) fn possible_beginnings(&self, points: &[Point]) -> Vec<ObjectKey> {
-        let is_point = |txid: Txid| points.binary_search_by_key(&txid, |point| point.txid).is_ok();
-        let slots = self.ends.values().flatten().filter(|(key, _)| key.level() == Level::L0);
-        let unknown = slots
-            .filter(|(key, facts)| facts.after.is_none() && self.known.full_image(*key).is_none())
-            .filter(|(key, _)| !is_point((*key).max()) && self.before(*key).next().is_none());
         unknown.map(|(key, _)| *key).collect()
     }
 

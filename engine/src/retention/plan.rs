@@ -38,10 +38,6 @@ pub fn plan(
         Step::Done(points) => points,
         Step::Need(needs) => return Step::Need(needs),
     };
-    let page_indexes = chains.possible_beginnings(&points_before);
-    if !page_indexes.is_empty() {
-        return Step::Need(Needs { headers: Vec::new(), page_indexes });
-    }
     let planner = Planner::new(listing, chains, Ages { arrivals, policy, now }, &points_before);
     let mut decisions = planner.decisions();
     let goes: BTreeSet<ObjectKey> =

@@ -123,3 +123,58 @@ proptest! {
         prop_assert_eq!(live(other_tool, &policy, &deeds), Ok(()));
     }
 }
+
+const NOTHING: Policy =
+    Policy { l0: Duration::ZERO, pitr: Duration::ZERO, hourly: 0, daily: 0, weekly: 0, monthly: 0 };
+
+fn compact(count: usize, across: bool) -> Deed {
+    Deed::Compact { level: 1, count, across }
+}
+
+fn image(other_page_size: bool, snapshot: bool) -> Deed {
+    Deed::Image { other_page_size, snapshot }
+}
+
+/// A sync stands for its week; then an earlier one is the end of an object, and is already on the list of what goes.
+#[test]
+fn a_plan_is_done_after_a_sync_that_it_gave_up_became_an_end() {
+    let syncs = |count| Deed::Sync { count, apart_ms: 75 * HOUR_MS };
+    let policy = Policy { weekly: 2, ..NOTHING };
+    let deeds = [
+        syncs(3),
+        image(false, false),
+        syncs(2),
+        image(false, true),
+        Deed::RetainLater(0),
+        compact(4, false),
+    ];
+    assert_eq!(live(false, &policy, &deeds), Ok(()));
+}
+
+/// A claim alone is left of what came before a snapshot: no level goes on there.
+#[test]
+fn a_claim_behind_a_gap_is_no_beginning_of_an_object() {
+    let syncs = || Deed::Sync { count: 5, apart_ms: HOUR_MS };
+    let policy = Policy { daily: 2, ..NOTHING };
+    let deeds = [
+        compact(1, false),
+        syncs(),
+        Deed::Claim,
+        image(false, false),
+        syncs(),
+        Deed::Snapshot,
+        Deed::Retain,
+        compact(1, false),
+        Deed::Retain,
+    ];
+    assert_eq!(live(false, &policy, &deeds), Ok(()));
+}
+
+/// The first slot goes, and with it what showed that the second, of another page size, is an image.
+#[test]
+fn an_image_of_another_tool_stays_one_when_the_slot_before_it_has_gone() {
+    let policy = Policy { pitr: Duration::from_secs(600), weekly: 24, ..NOTHING };
+    let deeds =
+        [image(true, true), Deed::Sync { count: 1, apart_ms: 500 * HOUR_MS }, compact(3, true), Deed::Retain];
+    assert_eq!(live(true, &policy, &deeds), Ok(()));
+}
