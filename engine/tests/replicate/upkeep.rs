@@ -3,8 +3,9 @@
 use super::source::FakeDatabase;
 use super::world::{A, Fate, SECOND, World};
 use engine::compact::Levels;
-use engine::key::ObjectKey;
+use engine::key::{Layout, ObjectKey};
 use engine::replicate::{DatabaseConfig, Notice, Status, StoreRequest};
+use engine::retention::Policy;
 use engine::store::{Fatal, StoreError};
 use engine::types::Level;
 use std::time::Duration;
@@ -113,4 +114,41 @@ fn a_snapshot_interval_that_is_changed_counts_at_once() {
     world.reconfigure(A, |config| config.snapshots.interval = Some(30 * SECOND));
     world.run_for(60 * SECOND);
     assert_eq!(ends(&world, 9), [1, 3]);
+}
+
+/// What makes up for others was read whole when it was made; put there anew by somebody, it is read again before they go.
+#[test]
+fn a_container_that_was_replaced_is_read_again_before_what_it_contains_goes() {
+    let mut world = World::empty();
+    world.add(A, "a", FakeDatabase::new(1, 10), |config| {
+        quick(config);
+        config.l0_retention = 60 * SECOND;
+        let (l0, pitr) = (60 * SECOND, Duration::ZERO);
+        config.upkeep.policy = Some(Policy { l0, pitr, hourly: 0, daily: 0, weekly: 0, monthly: 0 });
+    });
+    world.run_for(SECOND);
+    for page in 1..=3 {
+        world.commit(A, &[page]);
+        world.run_for(15 * SECOND);
+    }
+    let place = world.host(A).config.place.clone();
+    let made: Vec<ObjectKey> =
+        world.store.keys(&place).filter(|key| (1..9).contains(&key.level().get())).collect();
+    let made: Vec<String> = made.into_iter().map(|key| place.object_key(Layout::S3, key)).collect();
+    for key in &made {
+        let bytes = world.store.bytes(key).unwrap().clone();
+        world.store.plant(key, bytes);
+    }
+    world.forget_requests();
+    // A store that does not tell its time is as old as what came last.
+    for page in 1..=6 {
+        world.commit(A, &[page]);
+        world.run_for(30 * SECOND);
+    }
+    let requests = &world.host(A).requests;
+    let is_read =
+        |request: &StoreRequest| matches!(request, StoreRequest::Hash { key } if made.contains(key));
+    let read_at = requests.iter().position(|(_, request)| is_read(request));
+    let gone_at = requests.iter().position(|(_, request)| matches!(request, StoreRequest::Delete { .. }));
+    assert!(read_at.is_some() && gone_at.is_some() && read_at < gone_at, "{requests:?}");
 }

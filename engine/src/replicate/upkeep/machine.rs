@@ -245,8 +245,7 @@ impl Upkeep {
         }
         let versions = &self.versions;
         self.known.retain(|key| versions.contains_key(key));
-        self.made
-            .retain(|key, entry| listing.get(*key).is_some_and(|info| info.size_bytes == entry.size_bytes));
+        self.made.retain(|key, _| versions.contains_key(key));
         // What is learned from now on is of the versions that are listed.
         self.versions = listing.objects().iter().map(|info| (info.key, info.etag.clone())).collect();
     }

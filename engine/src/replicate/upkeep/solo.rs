@@ -229,7 +229,8 @@ impl Solo {
     }
 
     fn listed(&mut self, cx: &mut Context<'_>, listing: PlaceListing, time: Option<Timestamp>) {
-        self.known = Knowledge::default();
+        // What was learned and read whole may be other versions by now.
+        (self.known, self.made) = (Knowledge::default(), BTreeMap::new());
         let Some(confirmed) = listing.head() else {
             self.outcome.is_empty = true;
             self.doing = Doing::Done;
