@@ -276,6 +276,8 @@ impl Database {
         self.known.clone_from(&place.seen.object);
         if let Some(seen) = place.manifest.take() {
             self.rewrite.follows(cx, &seen, &place.local.own);
+        } else if !place.listing.is_empty() {
+            self.rewrite.follows_without(cx);
         }
         self.rewrite.on_occasion(cx);
         self.upkeep.follows(cx, &place.listing);

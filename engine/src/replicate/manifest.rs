@@ -1,5 +1,5 @@
-//! `manifest.json` as this life would have it: at the first claim, and when the place has come to it from another writer
-//! (docs/design.md section 2).
+//! `manifest.json` as this life would have it: at the first claim, when the place has come to it from another writer
+//! (docs/design.md section 2), and where there is none.
 //!
 //! It tells people, and whoever is refused, whose the place is. The objects decide that, so nothing waits for a rewrite,
 //! and one that fails comes again with the next occasion: a start, a doubt, a listing.
@@ -24,8 +24,8 @@ pub(super) struct SeenManifest {
 /// The rewrite of a manifest that says something else than it should.
 #[derive(Debug, Default)]
 pub(super) struct Rewrite {
-    /// What it should say, in place of which version.
-    wanted: Option<(Bytes, ETag)>,
+    /// What it should say, in place of which version or of none.
+    wanted: Option<(Bytes, Condition)>,
     sent: Option<RequestId>,
     /// An occasion came while the store did not want to be asked.
     due: Option<Instant>,
@@ -38,19 +38,28 @@ impl Rewrite {
         // Without conditions it could take the place of another's.
         let may = cx.config.conditional_writes && !mutated(Mutant::ManifestNotRewritten);
         let wanted = owned(cx, &seen.manifest, own).filter(|_| may);
-        self.wanted = wanted.map(|manifest| (manifest.encode().into(), seen.etag.clone()));
+        let condition = Condition::IfMatch(seen.etag.clone());
+        self.wanted = wanted.map(|manifest| (manifest.encode().into(), condition));
+        self.attempts = 0;
+    }
+
+    /// This host has come to follow a place that has objects and no manifest: another tool began it, or somebody deleted it.
+    /// Without one nobody else knows what is kept here.
+    pub(super) fn follows_without(&mut self, cx: &Context<'_>) {
+        let may = cx.config.conditional_writes && !mutated(Mutant::ManifestNotRewritten);
+        self.wanted = may.then(|| (first_claim(cx).encode().into(), Condition::IfAbsent));
         self.attempts = 0;
     }
 
     /// The time to write what is wanted, if anything is. Never twice at once.
     pub(super) fn on_occasion(&mut self, cx: &mut Context<'_>) {
         self.due = None;
-        if let Some((body, etag)) = &self.wanted
+        if let Some((body, condition)) = &self.wanted
             && self.sent.is_none()
         {
             self.due = cx.paused_until(&cx.config.place.manifest_key());
             if self.due.is_none() {
-                self.sent = Some(put(cx, body.clone(), Condition::IfMatch(etag.clone())));
+                self.sent = Some(put(cx, body.clone(), condition.clone()));
             }
         }
     }

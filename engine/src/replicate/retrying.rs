@@ -96,6 +96,11 @@ impl Retrying {
         self.sent_at
     }
 
+    /// Attempts that failed in a row.
+    pub(super) fn attempts(&self) -> u32 {
+        self.backoff.attempt()
+    }
+
     /// When it failed first.
     pub(super) fn failing_since(&self) -> Option<Instant> {
         self.failing_since

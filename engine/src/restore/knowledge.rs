@@ -76,6 +76,11 @@ impl Knowledge {
         }
     }
 
+    /// The objects that are damaged.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = ObjectKey> {
+        self.damaged.keys().copied()
+    }
+
     /// Takes every object for what its name says again.
     pub fn forget_damage(&mut self) {
         self.damaged.clear();

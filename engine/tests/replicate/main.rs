@@ -14,6 +14,7 @@ mod pauses;
 mod random;
 mod reconfigured;
 mod restored;
+mod retained;
 mod snapshot;
 mod source;
 mod stopping;

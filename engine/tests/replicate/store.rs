@@ -4,7 +4,7 @@ use super::source::{FakeDatabase, Image, content_of};
 use bytes::Bytes;
 use engine::db::page_checksum;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::ltx::{Header, read_any};
+use engine::ltx::{HEADER_BYTES, Header, read_any};
 use engine::replicate::{Got, ObjectDigest, RequestId, StoreAnswer, StoreRequest};
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, Sha256, StoreError};
 use engine::types::{Level, LockByte, Timestamp, Txid};
@@ -167,6 +167,14 @@ impl FakeStore {
         self.writes += 1;
         let object = Object { bytes, written: self.writes, at: self.now + self.writes };
         self.objects.insert(key.to_owned(), object);
+    }
+
+    /// Flips a bit behind the header of an object, which stays the same version for whoever asks.
+    pub(crate) fn rot(&mut self, key: &str) {
+        let object = self.objects.get_mut(key).expect("it is there");
+        let mut bytes = object.bytes.to_vec();
+        bytes[HEADER_BYTES + 10] ^= 1;
+        object.bytes = bytes.into();
     }
 
     /// Deletes an object past the engine.

@@ -11,7 +11,7 @@ use engine::types::Level;
 use std::time::Duration;
 
 /// Level 1 every 2 seconds, level 2 every 10.
-fn quick(config: &mut DatabaseConfig) {
+pub(super) fn quick(config: &mut DatabaseConfig) {
     let levels = [(1, 2), (2, 10)];
     let level = |(number, seconds)| (Level::new(number).unwrap(), Duration::from_secs(seconds));
     config.upkeep.levels = Levels::new(levels.map(level)).unwrap();

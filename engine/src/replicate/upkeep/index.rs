@@ -4,17 +4,17 @@
 //! lost, costs reads and nothing else.
 
 use crate::key::{ObjectKey, PlaceListing};
-use crate::manifest::{IndexEntry, Manifest};
+use crate::manifest::{IndexEntry, Manifest, ManifestError};
 use crate::replicate::command::{RequestId, StoreRequest};
 use crate::replicate::context::Context;
 use crate::replicate::event::Got;
-use crate::replicate::manifest::{SeenManifest, put};
+use crate::replicate::manifest::{SeenManifest, first_claim, put};
 use crate::replicate::retrying::Retrying;
 use crate::retention::Policy;
-use crate::store::Condition;
+use crate::store::{Condition, ETag};
 use crate::types::Level;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A manifest as it was read.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Index {
     before: Option<Bytes>,
     seen: Option<Box<SeenManifest>>,
     damage: Option<Box<str>>,
+    /// The version that is damaged, and of no newer format.
+    damaged: Option<ETag>,
 }
 
 impl Index {
@@ -38,9 +40,22 @@ impl Index {
         }
         match Manifest::decode(&got.bytes) {
             Ok(manifest) => self.seen = Some(Box::new(SeenManifest { manifest, etag: got.etag })),
-            Err(error) => self.damage = Some(error.to_string().into()),
+            Err(error) => {
+                self.damaged = matches!(error, ManifestError::Corrupt(_)).then_some(got.etag);
+                self.damage = Some(error.to_string().into());
+            }
         }
         true
+    }
+
+    /// Writes one in place of a damaged one, as who follows the place would have it; `None`: that may not be done.
+    pub(super) fn replace_damaged(&self, cx: &mut Context<'_>) -> Option<RequestId> {
+        let damaged = self.damaged.clone().filter(|_| cx.config.conditional_writes)?;
+        if cx.paused_until(&cx.config.place.manifest_key()).is_some() {
+            return None;
+        }
+        let body = first_claim(cx).encode().into();
+        Some(put(cx, body, Condition::IfMatch(damaged)))
     }
 
     /// Why it cannot be read, if it cannot: damaged, or of a newer version.
@@ -62,6 +77,7 @@ impl Index {
         cx: &mut Context<'_>,
         left: &PlaceListing,
         made: &BTreeMap<ObjectKey, IndexEntry>,
+        doubted: &BTreeSet<ObjectKey>,
         policy: Option<Policy>,
     ) -> Option<RequestId> {
         let seen = self.seen.as_ref()?;
@@ -71,7 +87,8 @@ impl Index {
         }
         let indexed = left.objects().iter().filter(|object| object.key.level() > Level::L0);
         let objects = indexed.filter_map(|object| {
-            let entry = made.get(&object.key).or_else(|| seen.manifest.entry(object.key))?;
+            let indexed = || seen.manifest.entry(object.key).filter(|entry| !doubted.contains(&entry.key));
+            let entry = made.get(&object.key).or_else(indexed)?;
             (entry.size_bytes == object.size_bytes).then(|| entry.clone())
         });
         let wanted = Manifest {

@@ -4,7 +4,7 @@ use super::compacting::{self, Compacting};
 use super::retaining::{self, Mode, Retaining};
 use super::schedule::Schedule;
 use crate::compact::Stop;
-use crate::key::{ObjectKey, PlaceListing};
+use crate::key::{ModifiedIs, ObjectKey, PlaceListing};
 use crate::manifest::IndexEntry;
 use crate::replicate::command::{RequestId, StoreRequest};
 use crate::replicate::context::Context;
@@ -34,6 +34,12 @@ pub(in crate::replicate) struct Upkeep {
     versions: BTreeMap<ObjectKey, ETag>,
     /// When what is known of damaged objects is looked at again.
     damage_until: Option<Instant>,
+    /// Objects that were damaged.
+    doubted: BTreeSet<ObjectKey>,
+    /// Where the store's clock is this machine's: what it showed at the first listing, and when.
+    began: Option<(Timestamp, Instant)>,
+    /// Since when it shows more than has passed.
+    ahead_since: Option<Instant>,
     /// What this life made, or read whole.
     made: BTreeMap<ObjectKey, IndexEntry>,
     pass: Option<Pass>,
@@ -46,6 +52,9 @@ pub(in crate::replicate) struct Upkeep {
 
 /// What was found damaged counts as that for so long: reading it again costs what it holds.
 const DAMAGE_COUNTS: Duration = Duration::from_secs(3600);
+
+/// What a local clock says beyond the time that passed is believed after that.
+const JUMP_COUNTS: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
 enum Pass {
@@ -92,11 +101,12 @@ impl Upkeep {
         }
         let Listed { listing, time } = listed;
         self.forget_changed(cx.now, &listing);
+        // A store that does not tell its time is at least as old as what it holds.
+        let newest = || listing.objects().iter().map(|object| object.arrived).max();
+        let time = time.or_else(newest).map(|time| self.time(cx, time));
         if self.schedule.retention_at(cx.config).is_some_and(|at| at <= cx.now.mono) {
-            let newest = listing.objects().iter().map(|object| object.arrived).max();
-            // A store that does not tell its time is at least as old as what it holds.
-            if let Some(time) = time.or(newest) {
-                let pass = Retaining::start(cx, listing, time, Mode::Follower);
+            if let Some(time) = time {
+                let pass = Retaining::start(cx, listing, time, self.doubted.clone(), Mode::Follower);
                 self.pass = Some(Pass::Retaining(Box::new(pass), cx.now.mono));
             }
             return;
@@ -144,7 +154,10 @@ impl Upkeep {
                         self.troubles = troubles;
                         self.schedule.retained(began, cx.config);
                     }
-                    Some(retaining::Told::Stale) => self.postpone(cx.now),
+                    Some(retaining::Told::Stale) => {
+                        self.pass = None;
+                        self.schedule.postpone_retention(cx.now.mono);
+                    }
                 }
             }
             None => unreachable!("nothing was asked"),
@@ -212,9 +225,34 @@ impl Upkeep {
                         self.compact(cx, listing, confirmed, next);
                     }
                 }
-                compacting::Told::Stale => self.postpone(cx.now),
+                compacting::Told::Stale => {
+                    self.pass = None;
+                    self.schedule.postpone_levels(cx.now.mono);
+                }
             }
         }
+    }
+
+    /// The time that ages are measured by. A store on this machine has its clock, and so has everything that is written
+    /// there: where that jumps forward, everything would be old at once. So no more time passes than by the clock that never
+    /// jumps, until the other has been ahead for a day: then somebody has seen it, or the machine had slept.
+    fn time(&mut self, cx: &Context<'_>, told: Timestamp) -> Timestamp {
+        if cx.config.modified_is == ModifiedIs::StoreTime {
+            return told;
+        }
+        let now = cx.now.mono;
+        let (time, at) = *self.began.get_or_insert((told, now));
+        let passed = i64::try_from(now.since(at).as_millis()).unwrap_or(i64::MAX);
+        let by_mono = Timestamp::from_millis(time.as_millis().saturating_add(passed));
+        if told <= by_mono {
+            self.ahead_since = None;
+            return told;
+        }
+        if now.since(*self.ahead_since.get_or_insert(now)) < JUMP_COUNTS {
+            return by_mono;
+        }
+        (self.began, self.ahead_since) = (Some((told, now)), None);
+        told
     }
 
     fn level_made(&mut self, cx: &mut Context<'_>, level: Level, confirmed: Txid, stop: Option<Stop>) {
@@ -229,17 +267,17 @@ impl Upkeep {
         }
     }
 
-    fn postpone(&mut self, now: Now) {
-        self.pass = None;
-        self.schedule.postpone(now.mono);
-    }
-
     fn forget_changed(&mut self, now: Now, listing: &PlaceListing) {
         self.damage_until.get_or_insert(now.mono.after(DAMAGE_COUNTS));
         let is_same = |key: &ObjectKey, etag: &ETag| listing.get(*key).is_some_and(|info| info.etag == *etag);
         self.versions.retain(|key, etag| is_same(key, etag));
         if self.damage_until.is_some_and(|until| until <= now.mono) {
-            // It may have come wrong, again and again.
+            // It may have come wrong, again and again. Whatever the index says of it, it is read whole before anything goes
+            // for its sake.
+            for damaged in self.known.damaged() {
+                self.made.remove(&damaged);
+                self.doubted.insert(damaged);
+            }
             self.known.forget_damage();
             self.damage_until = None;
         }

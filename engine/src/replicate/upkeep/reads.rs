@@ -41,12 +41,15 @@ struct Read {
 pub(super) enum Reading {
     NotYet,
     Done,
-    /// An object is not there any more: the listing is out of date.
+    /// An object is not there any more, or the store does not give it: what this is for is done later, or not at all.
     Gone,
 }
 
 /// A place of a year has thousands of headers; no other database waits behind them.
 const SIDE_BY_SIDE: usize = 8;
+/// Attempts at one object in a row. Objects that nobody may read (a rule that archives them, a key that is gone) must not
+/// keep others from being looked after.
+pub(super) const ATTEMPTS_MAX: u32 = 8;
 /// Reads of one header that differ, before it counts as damaged.
 const MISREADS_MAX: u32 = 8;
 
@@ -83,6 +86,7 @@ impl Reads {
         let read = &mut self.running[at];
         let (Wanted::Header(object) | Wanted::Image(object)) = read.wanted;
         match read.retrying.answer(cx, result) {
+            Settled::NotYet if read.retrying.attempts() >= ATTEMPTS_MAX => return Reading::Gone,
             Settled::NotYet => return Reading::NotYet,
             Settled::Missing => return Reading::Gone,
             Settled::Damaged => known.learn_damage(object, "it does not decode"),

@@ -1,7 +1,7 @@
 //! A pass of retention: what the place promised, the plan, the proof, the deletes, the index.
 
 use super::index::Index;
-use super::reads::{Reading, Reads};
+use super::reads::{ATTEMPTS_MAX, Reading, Reads};
 use crate::key::{ObjectKey, PlaceListing};
 use crate::manifest::{IndexEntry, Manifest};
 use crate::mutants::{Mutant, mutated};
@@ -14,8 +14,9 @@ use crate::replicate::retrying::{Retrying, Settled};
 use crate::restore::{Facts, Knowledge, Step};
 use crate::retention::{Action, Arrivals, Delete, Retention, Trouble, plan};
 use crate::store::{Fatal, Sha256, StoreError};
-use crate::types::{Instant, Level, Timestamp};
+use crate::types::{Instant, Level, Now, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 /// A pass under way.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub(super) struct Retaining {
     /// Kept although they could go: the store refused to delete them.
     refused: usize,
     mode: Mode,
+    /// When the place had been listed.
+    began: Now,
+    /// Objects that were damaged when they were looked at, whatever the index says of them.
+    doubted: BTreeSet<ObjectKey>,
 }
 
 /// On whose behalf.
@@ -80,8 +85,9 @@ struct Deleting {
 /// Keys of one request. A store takes a thousand; an answer that is lost is asked again.
 const KEYS_PER_DELETE: usize = 250;
 
-/// Requests that fail, of one pass: what fails for longer must not keep levels from being made.
-const ATTEMPTS_MAX: u32 = 8;
+/// For so long the listing and the manifest count for deletes. A process that slept, or that read back for an hour what
+/// makes up for others, lists again: another writer may have come meanwhile, and may keep more.
+const LISTING_COUNTS: Duration = Duration::from_secs(300);
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -97,11 +103,12 @@ impl Retaining {
         cx: &mut Context<'_>,
         listing: PlaceListing,
         time: Timestamp,
+        doubted: BTreeSet<ObjectKey>,
         mode: Mode,
     ) -> Retaining {
         let step = Doing::Manifest(Index::ask(cx));
-        let (index, deleted) = (Index::default(), BTreeSet::new());
-        Retaining { listing, time, index, planned: None, step, deleted, refused: 0, mode }
+        let (index, deleted, began) = (Index::default(), BTreeSet::new(), cx.now);
+        Retaining { listing, time, index, planned: None, step, deleted, refused: 0, mode, began, doubted }
     }
 
     pub(super) fn into_done(self) -> Done {
@@ -159,7 +166,13 @@ impl Retaining {
                             // What it promises is not known: nothing goes.
                             let key = cx.config.place.manifest_key();
                             cx.notice(Notice::ObjectDamaged { key, message });
-                            return Some(Told::Done { troubles: Vec::new() });
+                            let sent = match self.mode {
+                                Mode::Follower => self.index.replace_damaged(cx),
+                                Mode::Solo { .. } => None,
+                            };
+                            let Some(sent) = sent else { return Some(Told::Done { troubles: Vec::new() }) };
+                            self.step = Doing::Index(sent);
+                            return None;
                         }
                     }
                     Settled::Damaged => unreachable!("nothing is decoded"),
@@ -175,6 +188,7 @@ impl Retaining {
             Doing::Proving { retrying, object } => {
                 let object = *object;
                 match retrying.answer(cx, result) {
+                    Settled::NotYet if retrying.attempts() >= ATTEMPTS_MAX => Some(Told::Stale),
                     Settled::NotYet => None,
                     Settled::Missing => Some(Told::Stale),
                     Settled::Damaged => {
@@ -192,17 +206,20 @@ impl Retaining {
                 }
             }
             Doing::Deleting(deleting) => {
-                deleting.answered(cx, result, &mut self.deleted, &mut self.refused);
+                let may_go_on = !is_old(self.began, cx.now);
+                deleting.answered(cx, result, &mut self.deleted, &mut self.refused, may_go_on);
                 // What lands there later, and late, is another object.
                 made.retain(|key, _| !self.deleted.contains(key));
-                if deleting.backoff.attempt() >= ATTEMPTS_MAX {
+                if deleting.backoff.attempt() >= ATTEMPTS_MAX || !may_go_on && !deleting.is_done() {
                     // It was told; the next pass plans anew.
                     return Some(Told::Stale);
                 }
                 self.delete_or_index(cx, made)
             }
             // Refused, or lost: the next pass writes it.
-            Doing::Index(_) => Some(self.tell(cx)),
+            Doing::Index(_) if self.planned.is_some() => Some(self.tell(cx)),
+            // In place of a damaged one: now it can be read what the place keeps.
+            Doing::Index(_) => Some(Told::Stale),
         }
     }
 
@@ -247,7 +264,8 @@ impl Retaining {
         });
         let is_proven = |key: &ObjectKey| {
             let size = self.listing.get(*key).map(|info| info.size_bytes);
-            let entry = made.get(key).or_else(|| self.index.manifest()?.entry(*key));
+            let indexed = || self.index.manifest()?.entry(*key).filter(|_| !self.doubted.contains(key));
+            let entry = made.get(key).or_else(indexed);
             entry.is_some_and(|entry| entry.sha256.is_some() && Some(entry.size_bytes) == size)
         };
         // And what the points before it lose with it must have a base that is whole.
@@ -271,6 +289,10 @@ impl Retaining {
             let retrying = Retrying::start(cx, StoreRequest::Hash { key });
             self.step = Doing::Proving { retrying, object };
             return None;
+        }
+        if is_old(self.began, cx.now) && planned.deletes().next().is_some() {
+            // What was read back counts for the next pass.
+            return Some(Told::Stale);
         }
         let stages = planned.stages();
         let stages: VecDeque<Vec<ObjectKey>> =
@@ -308,7 +330,7 @@ impl Retaining {
         let deleted = &self.deleted;
         let left = self.listing.without(|key| deleted.contains(&key));
         let policy = cx.config.upkeep.policy.filter(|_| self.mode == Mode::Follower);
-        match self.index.write(cx, &left, made, policy) {
+        match self.index.write(cx, &left, made, &self.doubted, policy) {
             Some(sent) => {
                 self.step = Doing::Index(sent);
                 None
@@ -360,6 +382,7 @@ impl Deleting {
         result: Result<StoreAnswer, StoreError>,
         deleted: &mut BTreeSet<ObjectKey>,
         refused: &mut usize,
+        may_go_on: bool,
     ) {
         let (_, objects) = self.sent.take().expect("an awaited answer");
         let results = match result {
@@ -386,8 +409,14 @@ impl Deleting {
             let key = cx.config.place.object_key(cx.config.layout, object);
             cx.notice(Notice::Store { error, key, attempt: self.backoff.attempt() });
         }
-        if *refused == 0 {
+        if *refused == 0 && may_go_on {
             self.send_if_due(cx);
         }
     }
+}
+
+/// By either clock: one of them stands still while a machine sleeps.
+fn is_old(began: Now, now: Now) -> bool {
+    let by_wall = now.wall.as_millis().abs_diff(began.wall.as_millis());
+    now.mono.since(began.mono) >= LISTING_COUNTS || u128::from(by_wall) >= LISTING_COUNTS.as_millis()
 }

@@ -16,9 +16,25 @@ pub(super) struct Schedule {
     pending: BTreeMap<Level, Waiting>,
     /// Something changed that retention has not seen grow old: since when, and last.
     changed: Option<(Instant, Instant)>,
-    /// Nothing before then: the last attempt came to nothing, and so did so many before it.
-    postponed_to: Instant,
+    /// An earlier life left what may go: who never lives for as long as `l0` would never delete anything.
+    is_left_over: bool,
+    /// No level before then, and no retention: neither keeps the other from being done.
+    levels: Postponed,
+    retention: Postponed,
+}
+
+/// The last attempt came to nothing, and so did so many before it.
+#[derive(Debug, Default)]
+struct Postponed {
+    to: Instant,
     in_vain: u32,
+}
+
+impl Postponed {
+    fn postpone(&mut self, now: Instant) {
+        self.to = now.after(POSTPONED * (1 << self.in_vain.min(DOUBLINGS_MAX)));
+        self.in_vain += 1;
+    }
 }
 
 /// Inputs of a level.
@@ -35,6 +51,8 @@ struct Waiting {
 const POSTPONED: Duration = Duration::from_secs(30);
 /// An hour at most.
 const DOUBLINGS_MAX: u32 = 7;
+/// After a start; a life that is shorter deletes nothing.
+const LEFT_OVER: Duration = Duration::from_secs(600);
 /// Arrivals are told in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
 
@@ -73,6 +91,7 @@ impl Schedule {
             });
         if may_go {
             self.changed.get_or_insert((now.mono, now.mono));
+            self.is_left_over = true;
         }
     }
 
@@ -84,7 +103,7 @@ impl Schedule {
 
     /// A level was brought up to date with everything up to `confirmed`.
     pub(super) fn made(&mut self, level: Level, confirmed: Txid) {
-        self.in_vain = 0;
+        self.levels.in_vain = 0;
         let waiting = self.pending.remove(&level).filter(|waiting| waiting.end > confirmed);
         if let Some(Waiting { last, end, .. }) = waiting.filter(|_| !mutated(Mutant::LateSlotForgotten)) {
             self.pending.insert(level, Waiting { first: last, last, end });
@@ -95,13 +114,16 @@ impl Schedule {
     pub(super) fn retention_at(&self, config: &DatabaseConfig) -> Option<Instant> {
         let policy = config.upkeep.policy?;
         let (first, _) = self.changed?;
-        Some(first.after(policy.l0.max(RETENTION_INTERVAL_MIN) + ROUNDING).max(self.postponed_to))
+        let wait = policy.l0.max(RETENTION_INTERVAL_MIN) + ROUNDING;
+        let wait = if self.is_left_over { wait.min(LEFT_OVER) } else { wait };
+        Some(first.after(wait).max(self.retention.to))
     }
 
     /// Retention looked at everything that had come until then.
     pub(super) fn retained(&mut self, began: Instant, config: &DatabaseConfig) {
         let Some(policy) = config.upkeep.policy else { return };
-        self.in_vain = 0;
+        self.retention.in_vain = 0;
+        self.is_left_over = false;
         let wait = policy.l0.max(RETENTION_INTERVAL_MIN) + ROUNDING;
         // What came later than that was too young.
         self.changed = self.changed.and_then(|(first, last)| {
@@ -110,10 +132,14 @@ impl Schedule {
         });
     }
 
-    /// The last attempt came to nothing.
-    pub(super) fn postpone(&mut self, now: Instant) {
-        self.postponed_to = now.after(POSTPONED * (1 << self.in_vain.min(DOUBLINGS_MAX)));
-        self.in_vain += 1;
+    /// The last attempt at a level came to nothing.
+    pub(super) fn postpone_levels(&mut self, now: Instant) {
+        self.levels.postpone(now);
+    }
+
+    /// The last attempt at retention came to nothing.
+    pub(super) fn postpone_retention(&mut self, now: Instant) {
+        self.retention.postpone(now);
     }
 
     /// When anything is due.
@@ -129,7 +155,7 @@ impl Schedule {
             return None;
         }
         let at = due(interval, offset(config), Some(pending), now)?;
-        Some(at.max(self.postponed_to))
+        Some(at.max(self.levels.to))
     }
 }
 

@@ -254,6 +254,7 @@ impl Solo {
                     cx,
                     listing,
                     time,
+                    BTreeSet::new(),
                     Mode::Solo { dry_run: self.dry_run },
                 )));
             }
