@@ -117,6 +117,27 @@ fn a_start_ends_what_this_place_left_unfinished_for_a_day_by_the_stores_clock() 
 }
 
 #[test]
+fn cleanup_ends_what_the_place_left_unfinished_and_a_dry_run_does_not() {
+    let world = World::new();
+    let (path, _writer) = world.database("app.db");
+    world.walsync.watch(&path).terminate();
+    world.begin_upload("app/0009/0000000000000001-0000000000000009.ltx");
+    world.server.advance_clock(DAY + Duration::from_secs(60));
+    let unfinished = || world.unfinished().iter().filter(|key| key.starts_with("app/")).count();
+    assert_eq!(unfinished(), 1);
+    let dry = world.walsync.run(&["cleanup", "app", "--dry-run"]);
+    assert_eq!((dry.status.code(), unfinished()), (Some(0), 1), "{}", text(&dry.stderr));
+    let done = world.walsync.run(&["cleanup", "app"]);
+    assert_eq!((done.status.code(), unfinished()), (Some(0), 0), "{}", text(&done.stderr));
+
+    // That it may not be done keeps nothing from being cleaned up.
+    world.server.inject(Rule::on(Operation::ListUploads, Fault::DENIED).always());
+    let done = world.walsync.run(&["cleanup", "app"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains(STAYS), "{}", text(&done.stderr));
+}
+
+#[test]
 fn without_the_right_to_list_uploads_it_is_said_once_and_replication_goes_on() {
     let world = World::new();
     let (path, writer) = world.database("app.db");
@@ -167,6 +188,28 @@ fn an_upload_that_cannot_be_ended_keeps_no_other_from_it() {
     world.until_said(&mut daemon, STAYS);
     daemon.terminate();
     assert_eq!(world.unfinished(), ["app/0000/0000000000000001-0000000000000001.ltx"]);
+}
+
+/// What is read back of an object of a level may be 100 GB: an end does not wait for it.
+#[test]
+fn an_end_does_not_wait_for_what_is_only_read() {
+    let world = World::new();
+    let (path, writer) = world.database("app.db");
+    std::fs::write(world.folder.path().join("walsync.toml"), "[compaction]\nlevels = [\"1s\"]\n").unwrap();
+    // Longer than any request may take.
+    let hangs = Fault::Delay(Duration::from_secs(3600));
+    world
+        .server
+        .inject(Rule::on(Operation::GetObject, hangs).for_keys(|key| key.contains("/0001/")).always());
+    let mut daemon = world.walsync.watch(&path);
+    world.assert_goes_on(&mut daemon, &writer);
+    let is_read = |world: &World| world.server.log().iter().any(|request| request.key.contains("/0001/"));
+    world.until(&mut daemon, |_| is_read(&world) && world.server.count(Operation::GetObject) > 0);
+    let (read, asked) = (|| world.server.count(Operation::GetObject), Instant::now());
+    let before = read();
+    daemon.terminate();
+    assert_eq!(read(), before, "nothing is asked once more");
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::output::Printer;
 use engine::key::{Layout, ModifiedIs};
 use engine::replicate::{DatabaseConfig, Notice, SnapshotSchedule, TakeOver, Task, UpkeepConfig};
 use engine::types::{Level, LockByte};
-use io_real::driver::{SoloPorts, SystemClock, TokioWork, keep_up};
+use io_real::driver::{SoloPorts, SystemClock, TokioWork, keep_up, sweep_place};
+use io_real::port::Store;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,9 @@ async fn keep(
         upload_bytes_per_second: job.limits.upload_bytes_per_second,
     };
     let config = solo_config(store, found, settings, upkeep)?;
+    if matches!(task, Task::Retain) && !job.dry_run {
+        sweep(&*ports.store, &config, &found.name, printer).await;
+    }
     let tell = |notice: &Notice| tell(printer, &found.name, notice);
     let outcome =
         keep_up(ports, config, (task, job.dry_run), store.timeout, tell).await.map_err(|error| {
@@ -110,6 +114,16 @@ async fn keep(
                 .database(&found.name)
         })?;
     Ok(Kept::of(found, store, outcome))
+}
+
+/// Ends what earlier lives began in the place and never finished. That it cannot be ended keeps nothing from being done.
+async fn sweep(store: &dyn Store, config: &DatabaseConfig, name: &str, printer: &Printer) {
+    match sweep_place(store, &config.place, config.layout).await {
+        Ok(0) => {}
+        Ok(swept) => printer.note(format!("{name}: ended {swept} unfinished uploads of earlier lives")),
+        Err(error) => printer
+            .warn(format!("{name}: unfinished uploads of earlier lives stay in the store: {error}"), None),
+    }
 }
 
 /// Up to which level.

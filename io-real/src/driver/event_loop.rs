@@ -3,7 +3,7 @@
 use super::handle::{Handle, Poker};
 use super::merge::MERGES_MAX;
 use super::message::{Message, Report};
-use super::perform::{Format, Performer, writes};
+use super::perform::{Format, Performer, may_be_left, writes};
 use super::promise;
 use super::records::{Record, Records};
 use super::requests::Requests;
@@ -17,7 +17,7 @@ use engine::replicate::{
     StoreRequest,
 };
 use engine::types::{Instant, Now};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -76,6 +76,8 @@ pub struct Driver<S: Source> {
     databases: BTreeMap<SourceId, Database>,
     poker: Poker,
     finishing: bool,
+    /// Requests under way that nothing is lost by leaving.
+    may_be_left: BTreeSet<RequestId>,
     inbox: Inbox<S>,
     answers: UnboundedSender<Event>,
     reports: UnboundedSender<Report>,
@@ -135,6 +137,7 @@ impl<S: Source> Driver<S> {
             databases: BTreeMap::new(),
             poker: poker.clone(),
             finishing: false,
+            may_be_left: BTreeSet::new(),
             inbox: Inbox { messages, answers },
             answers: send_answer,
             reports,
@@ -144,7 +147,7 @@ impl<S: Source> Driver<S> {
     }
 
     /// Follows databases until [`Handle::finish`] was called and every one is stopped in order, with all its
-    /// requests answered. Dropping it ends everything at once: blocking jobs that are under way go on to their
+    /// requests answered but those that only read: a snapshot of 100 GB that is read back holds up no end. Dropping it ends everything at once: blocking jobs that are under way go on to their
     /// end on their threads, nothing new begins.
     pub async fn run(mut self) {
         loop {
@@ -169,7 +172,7 @@ impl<S: Source> Driver<S> {
     fn is_done(&self) -> bool {
         let stopped = self.fleet.following() == 0 && self.sources.is_empty();
         let stopped = stopped || mutated(Mutant::EndBetweenRequests);
-        self.finishing && self.fleet.awaited() == 0 && stopped
+        self.finishing && self.fleet.awaited() == self.may_be_left.len() && stopped
     }
 
     fn take(&mut self, message: Message<S>) {
@@ -218,6 +221,9 @@ impl<S: Source> Driver<S> {
         let now = self.clock.now();
         // The engine insists; a clock that breaks its promise must not end replication.
         self.now = Now { mono: now.mono.max(self.now.mono), ..now };
+        if let Event::Store(id, _) = &event {
+            self.may_be_left.remove(id);
+        }
         self.fleet.handle(self.now, event);
         self.drain();
     }
@@ -265,6 +271,9 @@ impl<S: Source> Driver<S> {
 
     fn store(&mut self, id: RequestId, database: SourceId, request: StoreRequest) {
         let promise = promise::of_store(id, self.answers.clone(), writes(&request));
+        if may_be_left(&request) {
+            self.may_be_left.insert(id);
+        }
         let request = self.performer.clone().perform(id, database, self.database(database).format, request);
         // The promise tells, also when it panics.
         self.spawn(async move { promise.keep(request.await) });

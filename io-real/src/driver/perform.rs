@@ -72,6 +72,20 @@ pub(super) fn writes(request: &StoreRequest) -> bool {
     )
 }
 
+/// Whether nothing is lost when nobody waits for the end of a request: it only reads, for a pass that was given up when its
+/// database stopped. What a merge has sent of an object is ended by the next life's sweep.
+pub(super) fn may_be_left(request: &StoreRequest) -> bool {
+    matches!(
+        request,
+        StoreRequest::Get { .. }
+            | StoreRequest::List { .. }
+            | StoreRequest::Hash { .. }
+            | StoreRequest::Page { .. }
+            | StoreRequest::Digest { .. }
+            | StoreRequest::Merge { .. }
+    )
+}
+
 impl<S: Source> Performer<S> {
     pub(super) async fn perform(
         self,
