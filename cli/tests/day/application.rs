@@ -63,7 +63,7 @@ impl Application {
         let (from_s, to_s) = match hour {
             _ if is_busy && self.random.below(3) > 0 => (2, 20),
             _ if is_busy => (40, 300),
-            2 | 6 | 7 | 11 | 15 | 18 | 19 => (60, 900),
+            2 | 6 | 7 | 11 | 15 | 17..20 => (60, 900),
             _ => (1800, 3600),
         };
         Duration::from_secs(from_s + self.random.below(to_s - from_s))

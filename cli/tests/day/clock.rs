@@ -22,10 +22,10 @@ pub(crate) struct DayClock {
 }
 
 impl DayClock {
-    /// From that hour (UTC) of a day to come on: an S3 server's clock can only be moved forward.
-    pub(crate) fn from_hour(hour: i64) -> DayClock {
+    /// From that time (UTC) of a day to come on: an S3 server's clock can only be moved forward.
+    pub(crate) fn from(time_of_day_ms: i64) -> DayClock {
         let tomorrow = machine_ms() / DAY_MS + 1;
-        let begin_ms = tomorrow * DAY_MS + hour * HOUR_MS;
+        let begin_ms = tomorrow * DAY_MS + time_of_day_ms;
         DayClock { begin_ms, passed_ms: AtomicU64::new(0), server_ahead_ms: AtomicI64::new(0) }
     }
 

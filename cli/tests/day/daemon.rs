@@ -33,9 +33,9 @@ pub(crate) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// A day that begins at that hour (UTC). `quiet` is told when the runtime's thread sleeps.
-    pub(crate) fn new(scene: &Scene, quiet: Arc<Quiet>, hour: i64) -> Setting<'_> {
-        let clock = Arc::new(DayClock::from_hour(hour));
+    /// A day that begins at that time (UTC). `quiet` is told when the runtime's thread sleeps.
+    pub(crate) fn new(scene: &Scene, quiet: Arc<Quiet>, begins_at_ms: i64) -> Setting<'_> {
+        let clock = Arc::new(DayClock::from(begins_at_ms));
         let account = Arc::new(Account::new(quiet.clone(), clock.clone(), scene.server.is_none()));
         let setting = Setting { scene, clock, account, quiet };
         setting.pass(Duration::ZERO);
@@ -58,7 +58,7 @@ pub(crate) struct Daemon<'a> {
 }
 
 /// Full images.
-pub(crate) const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(6 * 3600);
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Small enough that a full image needs several.
 const PART_BYTES: u64 = 128 << 10;

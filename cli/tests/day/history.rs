@@ -42,11 +42,12 @@ impl History {
                 (*times.start()..=times.end() + 1).contains(&sealed_ms),
                 "{txid} has the time {sealed_ms}"
             );
-            let slot = Slot { sealed_ms, content: application.content() };
-            // The first image and the claim on top of it are one state.
+            // The first image and the claim on top of it are one state, and only that is announced.
             let first = self.slots.last_key_value().map_or(1, |(last, _)| last + 1);
             assert!(first <= txid && (first == 1 || first == txid), "{txid} after {first}");
-            self.slots.extend((first..=txid).map(|txid| (txid, slot)));
+            let content = application.content();
+            let slot = |n| Slot { sealed_ms: sealed_ms - i64::try_from(txid - n).unwrap(), content };
+            self.slots.extend((first..=txid).map(|n| (n, slot(n))));
             durable = true;
         }
         durable

@@ -18,8 +18,8 @@ pub(crate) struct Day {
     pub(crate) written: (usize, u64),
 }
 
-/// So that a day of the calendar ends within it.
-const BEGINS_AT_HOUR: i64 = 18;
+/// At half past four in the afternoon: a day of the calendar ends within it, and no full image is made where an hour ends.
+const BEGINS_AT_MS: i64 = 16 * HOUR_MS + HOUR_MS / 2;
 /// After so many hours a daemon ends, and the next one begins.
 const LIVES_END_AT_HOURS: [i64; 2] = [13, 24];
 /// Nothing is done later than that.
@@ -35,7 +35,7 @@ pub(crate) fn live(scene: &Scene, policy: Policy) -> Day {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().on_thread_park(sleeps).build().unwrap();
     runtime.block_on(async {
-        let setting = Setting::new(scene, quiet, BEGINS_AT_HOUR);
+        let setting = Setting::new(scene, quiet, BEGINS_AT_MS);
         let mut application = Application::start(&scene.world.path("app.db"), 0x00da_75ee);
         let mut history = History::default();
         for (life, hours) in (1..).zip(LIVES_END_AT_HOURS) {
@@ -48,6 +48,7 @@ pub(crate) fn live(scene: &Scene, policy: Policy) -> Day {
             follower.follow(&setting, until_ms).await;
             assert_eq!(daemon.end().await, history.newest().0);
         }
+        setting.account.assert_slots_stayed(policy.l0);
         let (end_ms, written) = (setting.clock.wall_ms(), setting.account.written());
         Day { history, end_ms, written }
     })

@@ -2,7 +2,6 @@
 //! how objects are compacted, or why they are deleted.
 
 use crate::clock::{DAY_MS, HOUR_MS};
-use crate::daemon::SNAPSHOT_INTERVAL;
 use crate::history::Slot;
 use engine::retention::Policy;
 use std::collections::BTreeMap;
@@ -73,9 +72,15 @@ impl Listed {
             assert!(stays, "{txid} is neither the end of an hour nor needed");
         }
         let first_kept_ms = (newest_ms / HOUR_MS + 1 - i64::from(policy.hourly)) * HOUR_MS;
-        let nothing = newest_ms / DAY_MS * DAY_MS + HOUR_MS..first_kept_ms - ms(SNAPSHOT_INTERVAL) - HOUR_MS;
+        // What is kept of this day begins with the last full image before; only the last point of the day before is older.
+        let images = self.objects.iter().filter(|object| object.0 == 9).map(|object| self.points[&object.2]);
+        let base_ms = images.filter(|ms| *ms < first_kept_ms).max().unwrap();
+        let nothing = newest_ms / DAY_MS * DAY_MS + HOUR_MS..base_ms;
         let between: Vec<_> = self.points.iter().filter(|(_, ms)| nothing.contains(ms)).collect();
-        assert!(nothing.end - nothing.start >= HOUR_MS && between.is_empty(), "no policy keeps {between:?}");
+        assert!(
+            nothing.end - nothing.start > 2 * HOUR_MS && between.is_empty(),
+            "no policy keeps {between:?}"
+        );
     }
 
     fn is_last_of_hour(&self, txid: u64) -> bool {

@@ -24,17 +24,37 @@ pub(crate) struct Account {
     /// It is a directory: nothing sets when an inode changed, and that is when a file came.
     tells_time: bool,
     written: Mutex<BTreeMap<String, (Timestamp, u64)>>,
+    deleted: Mutex<Vec<(String, Timestamp)>>,
 }
 
 impl Account {
     pub(crate) fn new(quiet: Arc<Quiet>, clock: Arc<DayClock>, tells_time: bool) -> Account {
-        Account { quiet, clock, tells_time, written: Mutex::default() }
+        Account { quiet, clock, tells_time, written: Mutex::default(), deleted: Mutex::default() }
     }
 
     /// How many objects were ever written, and their bytes.
     pub(crate) fn written(&self) -> (usize, u64) {
         let written = self.written.lock().unwrap();
         (written.len(), written.values().map(|(_, bytes)| bytes).sum())
+    }
+
+    /// No slot went before something had held it for so long: asserted of all that ever went.
+    pub(crate) fn assert_slots_stayed(&self, l0: Duration) {
+        let (written, deleted) = (self.written.lock().unwrap(), self.deleted.lock().unwrap());
+        let l0_ms = i64::try_from(l0.as_millis()).unwrap();
+        let slots =
+            deleted.iter().filter_map(|(key, at)| Some((parse(key).filter(|slot| slot.0 == 0)?, *at)));
+        let mut count = 0;
+        for ((_, min, max), at) in slots {
+            let mut holders = written.iter().filter(|(key, _)| {
+                parse(key).is_some_and(|(level, from, to)| level > 0 && from <= min && max <= to)
+            });
+            // A server stamps in whole seconds.
+            let is_old = |arrived: Timestamp| at.as_millis() - arrived.as_millis() >= l0_ms - 1000;
+            assert!(holders.any(|(_, (arrived, _))| is_old(*arrived)), "slot {max} went too early");
+            count += 1;
+        }
+        assert!(count > 0, "no slot was ever deleted");
     }
 
     fn note(&self, key: &str, bytes: u64) {
@@ -107,6 +127,8 @@ impl Store for DayStore {
 
     async fn delete(&self, keys: &[String]) -> Vec<Result<(), StoreError>> {
         let _under_way = self.account.quiet.begin();
+        let now = self.account.clock.wall();
+        self.account.deleted.lock().unwrap().extend(keys.iter().map(|key| (key.clone(), now)));
         self.inner.delete(keys).await
     }
 
@@ -163,4 +185,13 @@ impl Upload for DayUpload {
         let _under_way = self.account.quiet.begin();
         self.inner.abort().await
     }
+}
+
+/// Level, first and last TXID of an object.
+fn parse(key: &str) -> Option<(u64, u64, u64)> {
+    let (folder, name) = key.strip_suffix(".ltx")?.rsplit_once('/')?;
+    let level = folder.rsplit_once('/')?.1;
+    let (min, max) = name.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    Some((number(level)?, number(min)?, number(max)?))
 }
