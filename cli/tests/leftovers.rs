@@ -120,7 +120,9 @@ fn a_start_ends_what_this_place_left_unfinished_for_a_day_by_the_stores_clock() 
 fn cleanup_ends_what_the_place_left_unfinished_and_a_dry_run_does_not() {
     let world = World::new();
     let (path, _writer) = world.database("app.db");
-    world.walsync.watch(&path).terminate();
+    let mut daemon = world.walsync.watch(&path);
+    world.walsync.await_points("app", 0, &mut daemon);
+    daemon.terminate();
     world.begin_upload("app/0009/0000000000000001-0000000000000009.ltx");
     world.server.advance_clock(DAY + Duration::from_secs(60));
     let unfinished = || world.unfinished().iter().filter(|key| key.starts_with("app/")).count();
@@ -201,10 +203,13 @@ fn an_end_does_not_wait_for_what_is_only_read() {
     world
         .server
         .inject(Rule::on(Operation::GetObject, hangs).for_keys(|key| key.contains("/0001/")).always());
-    let mut daemon = world.walsync.watch(&path);
+    let mut daemon = world.walsync.watch_with(&path, &["--config", "walsync.toml"]);
     world.assert_goes_on(&mut daemon, &writer);
-    let is_read = |world: &World| world.server.log().iter().any(|request| request.key.contains("/0001/"));
-    world.until(&mut daemon, |_| is_read(&world) && world.server.count(Operation::GetObject) > 0);
+    let is_read = |world: &World| {
+        let log = world.server.log();
+        log.iter().any(|request| request.operation == Operation::GetObject && request.key.contains("/0001/"))
+    };
+    world.until(&mut daemon, |_| is_read(&world));
     let (read, asked) = (|| world.server.count(Operation::GetObject), Instant::now());
     let before = read();
     daemon.terminate();

@@ -127,6 +127,23 @@ fn cleanup_names_what_goes_before_it_goes_and_keeps_the_rest() {
 }
 
 #[test]
+fn the_index_names_what_cleanup_has_read_and_not_what_it_has_deleted() {
+    for scene in forgetful() {
+        // Nobody remembers whether the store means its conditions.
+        std::fs::remove_dir_all(scene.world.path("state")).unwrap();
+        assert_eq!(exit_code(&scene.run(&["compact", "app"])), 0);
+        std::thread::sleep(Duration::from_millis(2200));
+        let before = scene.get("manifest.json");
+        assert_eq!(exit_code(&scene.run(&["cleanup", "app", "--dry-run"])), 0);
+        assert_eq!(scene.get("manifest.json"), before);
+        assert_eq!(exit_code(&scene.run(&["cleanup", "app"])), 0);
+        let manifest: Value = serde_json::from_slice(&scene.get("manifest.json")).unwrap();
+        assert!(!manifest["objects"].as_array().unwrap().is_empty(), "{manifest}");
+        scene.assert_ok();
+    }
+}
+
+#[test]
 fn an_object_that_is_damaged_makes_up_for_nothing() {
     let [scene, _] = forgetful();
     let made = keys(&actions(&scene.run(&["compact", "app", "--level", "1", "--json"])));

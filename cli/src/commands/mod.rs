@@ -29,6 +29,7 @@ pub mod status;
 mod status_report;
 pub mod sync;
 pub mod upkeep;
+mod upkeep_fencing;
 mod upkeep_policy;
 mod upkeep_report;
 pub mod verify;

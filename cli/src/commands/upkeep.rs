@@ -4,12 +4,14 @@ use super::asked::AskedDatabases;
 use super::find::Found;
 use super::interrupt::unless_interrupted;
 use super::open_store::open_store;
+use super::upkeep_fencing::Conditions;
 use super::upkeep_policy::{Chosen, policy_of, stored};
 use super::upkeep_report::{self, Kept};
 use super::watch::{host, upkeep_config};
 use crate::args::{UpkeepRequest, UpkeepTask};
 use crate::config::{
-    Config, DatabaseSettings, DatabaseSpec, Fencing, LimitSettings, StoreSettings, StoreUrl, discover,
+    Config, DatabaseSettings, DatabaseSpec, Fencing, LimitSettings, StateDir, StoreSettings, StoreUrl,
+    discover,
 };
 use crate::exit::{Failure, Kind};
 use crate::output::Printer;
@@ -36,6 +38,8 @@ pub struct UpkeepJob {
     pub general: (DatabaseSettings, Chosen),
     /// For the whole process.
     pub limits: LimitSettings,
+    /// Where daemons remember what they know of stores.
+    pub state_dir: StateDir,
 }
 
 impl UpkeepJob {
@@ -51,6 +55,7 @@ impl UpkeepJob {
             databases: discover(&config.entries, &[]).databases,
             general: (config.settings.database.clone(), Chosen::of(config)),
             limits: config.settings.limits.clone(),
+            state_dir: config.state_dir(&config.surroundings.working_dir.join("cleanup.db")),
         })
     }
 }
@@ -61,9 +66,12 @@ impl UpkeepJob {
 /// As in the table of exit codes; exit 1 where something in a place keeps it from being done.
 pub async fn run(job: UpkeepJob, printer: &Printer) -> Result<(), Failure> {
     unless_interrupted(async {
+        let conditions = Conditions::new(job.state_dir.path.clone());
         let all = job
             .asked
-            .each(PLACES_AT_ONCE, async |_, store, found| keep(&job, store, found, printer).await)
+            .each(PLACES_AT_ONCE, async |_, store, found| {
+                keep((&job, &conditions), store, found, printer).await
+            })
             .await?;
         upkeep_report::print(printer, job.dry_run, all)
     })
@@ -71,7 +79,7 @@ pub async fn run(job: UpkeepJob, printer: &Printer) -> Result<(), Failure> {
 }
 
 async fn keep(
-    job: &UpkeepJob,
+    (job, conditions): (&UpkeepJob, &Conditions),
     store: &StoreSettings,
     found: &Found,
     printer: &Printer,
@@ -95,6 +103,12 @@ async fn keep(
             Task::Retain
         }
     };
+    let conditional_writes = match task {
+        // Nothing that is there is written anew but the manifest, and that only behind deletes.
+        Task::Retain if !job.dry_run => conditions.are_honoured(store, &*opened).await,
+        // Nobody tries it for one run: two may be writing the newest slot just now.
+        _ => matches!(store.url, StoreUrl::File { .. }) || store.fencing == Fencing::Require,
+    };
     let ports = SoloPorts {
         store: opened,
         work: Arc::new(TokioWork::current()),
@@ -103,7 +117,7 @@ async fn keep(
         request_timeout: store.timeout.saturating_add(Duration::from_secs(5)),
         upload_bytes_per_second: job.limits.upload_bytes_per_second,
     };
-    let config = solo_config(store, found, settings, upkeep)?;
+    let config = DatabaseConfig { conditional_writes, ..solo_config(store, found, settings, upkeep)? };
     if matches!(task, Task::Retain) && !job.dry_run {
         sweep(&*ports.store, &config, &found.name, printer).await;
     }
@@ -174,8 +188,7 @@ fn solo_config(
         checkpoint_pages: 1,
         max_wal_bytes: 1,
         memory_bytes_max: 0,
-        // Nobody tries it for one run.
-        conditional_writes: matches!(store.url, StoreUrl::File { .. }) || store.fencing == Fencing::Require,
+        conditional_writes: false,
         take_over: TakeOver::Never,
         l0_retention: settings.retention.l0,
         list_interval: Duration::MAX,

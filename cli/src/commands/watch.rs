@@ -18,7 +18,7 @@ mod control;
 mod daemon;
 mod databases;
 mod events;
-mod fencing;
+pub(super) mod fencing;
 pub(super) mod host;
 mod images;
 pub(super) use databases::upkeep as upkeep_config;

@@ -1,13 +1,14 @@
 //! Does the store keep a second writer out? Asked once per store, and remembered.
 
 use crate::commands::watch::WatchJob;
-use crate::config::{Fencing, StoreUrl};
+use crate::config::{Fencing, StoreSettings, StoreUrl};
 use crate::exit::Failure;
 use crate::output::Printer;
 use engine::store::StoreError;
 use io_real::driver::SystemClock;
 use io_real::port::{Clock as _, Store};
 use io_real::store::{ConditionalWrites, FencingCache, probe_conditional_writes};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Looks whether the store honours the conditions of writes, as `store.fencing` demands; `false`: it does not, and
@@ -23,8 +24,7 @@ pub(super) async fn probe(job: &WatchJob, store: &dyn Store, printer: &Printer) 
     if is_directory || settings.fencing == Fencing::Off {
         return Ok(true);
     }
-    let name = format!("{} {}", settings.url, settings.endpoint.as_deref().unwrap_or_default());
-    let mut cache = FencingCache::load(&job.state_dir.path.join("fencing.json"));
+    let (name, mut cache) = remembered(&job.state_dir.path, settings);
     if cache.is_honoured(&name, SystemClock.now().wall) {
         return Ok(true);
     }
@@ -50,6 +50,12 @@ pub(super) async fn probe(job: &WatchJob, store: &dyn Store, printer: &Printer) 
             Ok(false)
         }
     }
+}
+
+/// What daemons of this state directory remember, and the store's name in that.
+pub(in crate::commands) fn remembered(state_dir: &Path, settings: &StoreSettings) -> (String, FencingCache) {
+    let name = format!("{} {}", settings.url, settings.endpoint.as_deref().unwrap_or_default());
+    (name, FencingCache::load(&state_dir.join("fencing.json")))
 }
 
 async fn answer(job: &WatchJob, store: &dyn Store) -> Result<ConditionalWrites, Failure> {
