@@ -3,17 +3,23 @@
 use super::running::Running;
 use super::sync::state_dir;
 use crate::args::ExplainRequest;
-use crate::config::{Config, DatabaseSpec, Origin, Setting, StoreUrl, discover};
-use crate::control::DatabaseReport;
+use crate::config::{
+    Collision, Config, DatabaseSpec, Discovery, Origin, Refused, Setting, StoreUrl, discover,
+};
+use crate::control::{DatabaseReport, WhenDone};
 use crate::exit::Failure;
 use crate::explain::{
     Assumed, Estimate, Kind, Outcome, PriceError, Prices, Provider, Times, Trigger, estimate, outcome,
     triggers,
 };
-use crate::output::{Printer, human_size, table};
+use crate::output::{Printer, format_timestamp, human_size, parse_timestamp, table};
+use engine::types::Timestamp;
+use io_real::driver::SystemClock;
+use io_real::port::Clock as _;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// Prints it. Nothing is asked of the store; of the databases only the sizes are looked at, and running daemons say when
 /// something was done last and is due next.
@@ -29,8 +35,15 @@ pub(super) async fn run(
     let prices = prices(request.prices.as_deref(), config)?;
     let host = host(config);
     let provider = prices.of_host(&host);
-    // Two databases for one place are for `config check` to say.
-    let databases = discover(&config.entries, &[]).databases;
+    let Discovery { databases, refused, collisions, .. } = discover(&config.entries, &[]);
+    for Collision { place, first, second } in collisions {
+        let (first, second) = (first.path.display(), second.path.display());
+        let taken = format!("{second} is not followed: {first} has the place {place}");
+        printer.warn(taken, Some("walsync config check"));
+    }
+    for Refused { path, reason } in refused {
+        printer.warn(format!("{} is not followed: {reason}", path.display()), Some("walsync config check"));
+    }
     // Without daemons, or where this user may not ask them, nobody knows the times.
     let running = Running::ask(&state_dir(None, config)).await.ok();
     let report = |spec: &DatabaseSpec| followed(running.as_ref()?, spec, config);
@@ -70,7 +83,9 @@ fn explained(
         path: spec.path.display().to_string(),
         prefix: entry.map_or("", |entry| entry.prefix.trim_matches('/')).to_owned(),
         store: config.settings.store.url.to_string(),
-        triggers: triggers(&spec.settings, &config.settings.verify, &|kind, _| times(kind, report)),
+        triggers: triggers(&spec.settings, &config.settings.verify, &|kind, level| {
+            report.map_or_else(Times::default, |report| times((kind, level), report, spec, config))
+        }),
         settings: values.settings(),
         retention: outcome(&spec.settings.retention, &spec.settings.compaction),
         estimate: estimate(&spec.settings, assumed, provider),
@@ -86,15 +101,46 @@ fn followed<'a>(running: &'a Running, spec: &DatabaseSpec, config: &Config) -> O
 }
 
 /// When something was done last and is due next, as far as the daemon says.
-fn times(kind: Kind, report: Option<&DatabaseReport>) -> Times {
-    let Some(report) = report else { return Times::default() };
-    let (last_at, next_at) = match kind {
-        Kind::Sync => (report.last_sync_at.clone(), None),
-        Kind::Snapshot => (None, report.next_snapshot_at.clone()),
-        Kind::Verify => (report.verify.as_ref().map(|verify| verify.at.clone()), None),
-        Kind::Compaction | Kind::Retention => (None, None),
-    };
-    Times { last_at, next_at }
+fn times(
+    (kind, level): (Kind, Option<usize>),
+    report: &DatabaseReport,
+    spec: &DatabaseSpec,
+    config: &Config,
+) -> Times {
+    let of = |when: &WhenDone| Times { last_at: when.last_at.clone(), next_at: when.next_at.clone() };
+    match kind {
+        Kind::Sync => {
+            // The oldest commit that is not durable waits no longer than that.
+            let lag = report.lag_ms.filter(|lag| *lag > 0).map(Duration::from_millis);
+            let waits = lag.map(|lag| spec.settings.sync.max_interval.saturating_sub(lag));
+            Times { last_at: report.last_sync_at.clone(), next_at: waits.map(|waits| later(now(), waits)) }
+        }
+        Kind::Snapshot => Times {
+            last_at: report.upkeep.snapshot.last_at.clone(),
+            next_at: report.next_snapshot_at.clone(),
+        },
+        Kind::Compaction => {
+            let below = level.and_then(|level| level.checked_sub(1));
+            below.and_then(|below| report.upkeep.levels.get(below)).map_or_else(Times::default, of)
+        }
+        Kind::Retention => of(&report.upkeep.retention),
+        Kind::Verify => {
+            let last_at = report.verify.as_ref().map(|verify| verify.at.clone());
+            let last = last_at.as_deref().and_then(|at| parse_timestamp(at).ok());
+            let interval = config.settings.verify.interval;
+            let next_at = last.filter(|_| !interval.is_zero()).map(|last| later(last, interval));
+            Times { last_at, next_at }
+        }
+    }
+}
+
+fn later(time: Timestamp, by: Duration) -> String {
+    let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    format_timestamp(Timestamp::from_millis(time.as_millis().saturating_add(by)))
+}
+
+fn now() -> Timestamp {
+    SystemClock.now().wall
 }
 
 /// The user's table, and after it the built-in one.

@@ -181,7 +181,7 @@ struct DaemonLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::VerifyReport;
+    use crate::control::{UpkeepReport, VerifyReport};
 
     fn report(state: &str, lag_ms: Option<u64>, state_for_ms: u64) -> DatabaseReport {
         DatabaseReport {
@@ -199,6 +199,7 @@ mod tests {
             state_for_ms,
             unsent_pages: None,
             verify: None,
+            upkeep: UpkeepReport::default(),
         }
     }
 

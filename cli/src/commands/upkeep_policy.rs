@@ -93,7 +93,7 @@ pub(super) async fn stored(
                 .because(&error)
                 .database(&found.name)
                 .object(&key)
-                .hint("the daemon that follows the database writes it anew when it starts"))
+                .hint("walsync watch DATABASE   # writes it anew within minutes"))
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::exit::{Failure, Kind};
 use crate::output::{Printer, format_timestamp, human_size};
 use engine::key::{Layout, ObjectKey};
 use engine::replicate::Outcome;
+use engine::types::Level;
 use serde::Serialize;
 
 /// What came of one place.
@@ -39,6 +40,7 @@ struct PointLine {
     name: String,
     txid: String,
     timestamp: Option<String>,
+    reason: &'static str,
 }
 
 impl Kept {
@@ -84,6 +86,10 @@ impl Kept {
                 name: name.clone(),
                 txid: point.txid.to_string(),
                 timestamp: point.time.map(format_timestamp),
+                reason: match point.timed_by.level() {
+                    Level::L0 => "a single sync, compacted longer ago than `l0`",
+                    _ => "older than `pitr`, and the last of no hour, day, week or month that is kept",
+                },
             }));
         }
         Kept { actions, points_removed, troubles, refused, gave_up }
@@ -157,7 +163,7 @@ fn text(printer: &Printer, dry_run: bool, name: &str, kept: &Kept) -> Result<(),
     }
     for point in &kept.points_removed {
         let time = point.timestamp.as_deref().unwrap_or("of unknown time");
-        printer.data(format!("point   {}  {}  {time}", point.name, point.txid))?;
+        printer.data(format!("point   {}  {}  {time}  {}", point.name, point.txid, point.reason))?;
     }
     let of = |word: &str| {
         let all = kept.actions.iter().filter(|action| action.action == word);

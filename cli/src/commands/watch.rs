@@ -28,6 +28,7 @@ mod reload;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod upkeep_done;
 mod verify;
 mod verify_kept;
 mod verify_plan;

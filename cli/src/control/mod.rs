@@ -17,7 +17,7 @@ mod wire;
 
 pub(crate) use client::{Daemon, daemons};
 pub(crate) use message::{Answer, Done, Failed, Image, Request, Selection};
-pub(crate) use report::{DaemonReport, DatabaseReport, VerifyReport};
+pub(crate) use report::{DaemonReport, DatabaseReport, UpkeepReport, VerifyReport, WhenDone};
 pub(crate) use server::{Answers, Asked, Server};
 
 #[cfg(test)]

@@ -50,6 +50,27 @@ pub(crate) struct DatabaseReport {
     pub(crate) unsent_pages: Option<u32>,
     /// What the last check by `[verify] interval` found.
     pub(crate) verify: Option<VerifyReport>,
+    /// When its place was kept in shape, and will be.
+    #[serde(default)]
+    pub(crate) upkeep: UpkeepReport,
+}
+
+/// When a place was kept in shape, and will be; RFC 3339. `None`: not in this run of the daemon; nothing is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UpkeepReport {
+    /// The last full image.
+    pub(crate) snapshot: WhenDone,
+    /// From level 1 up.
+    pub(crate) levels: Vec<WhenDone>,
+    /// What the policy does not keep was deleted.
+    pub(crate) retention: WhenDone,
+}
+
+/// When something was done last, and is due next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WhenDone {
+    pub(crate) last_at: Option<String>,
+    pub(crate) next_at: Option<String>,
 }
 
 /// What a check of what is stored found.

@@ -94,7 +94,7 @@ impl Fleet {
     }
 
     /// How a database stands at `now`; `None`: it is not followed, or stopped.
-    pub fn standing(&self, id: SourceId, now: Instant) -> Option<Standing> {
+    pub fn standing(&self, id: SourceId, now: Now) -> Option<Standing> {
         self.databases.get(&id).map(|database| database.standing(now))
     }
 

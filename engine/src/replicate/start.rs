@@ -312,7 +312,7 @@ impl Start {
             // The listing is the truth. Only an empty place depends on who claimed it.
             Err(error) if !self.listing.is_empty() => {
                 let (key, message) = (cx.config.place.manifest_key(), error.to_string().into());
-                cx.notice(Notice::Corrupt { key, message });
+                cx.notice(Notice::ObjectDamaged { key, message });
                 self.after_manifest(cx)
             }
             Err(error) => Some(corrupt(cx.config.place.manifest_key(), error.to_string())),

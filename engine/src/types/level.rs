@@ -11,6 +11,8 @@ impl Level {
     pub const L0: Level = Level(0);
     /// Full images; Litestream's `SnapshotLevel`.
     pub const SNAPSHOT: Level = Level(9);
+    /// How many levels compaction may make, from level 1 up.
+    pub const MERGED_MAX: usize = 8;
 
     /// Checks the range 0..=9.
     pub const fn new(level: u8) -> Result<Level, LevelError> {

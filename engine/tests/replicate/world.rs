@@ -298,7 +298,7 @@ impl World {
 
     /// How the database stands now.
     pub(crate) fn standing(&self, db: SourceId) -> Standing {
-        self.fleet.standing(db, self.now.mono).expect("it is followed")
+        self.fleet.standing(db, self.now).expect("it is followed")
     }
 
     /// The newest slot announced as durable.

@@ -192,7 +192,8 @@ impl<S: Source> Driver<S> {
             }
             Message::Sync(id, sync) => self.handle(Event::SyncRequested(id, sync)),
             Message::Standings(asked) => {
-                let now = self.clock.now().mono.max(self.now.mono);
+                let now = self.clock.now();
+                let now = Now { mono: now.mono.max(self.now.mono), ..now };
                 let standing = |id: &SourceId| Some((*id, self.fleet.standing(*id, now)?));
                 // Who asked may not wait any more.
                 let _ = asked.send(self.databases.keys().filter_map(standing).collect());

@@ -2,6 +2,7 @@
 
 use super::again::Again;
 use super::images::{Images, in_one_line};
+use super::upkeep_done::UpkeepDone;
 use crate::commands::restore_failure::word;
 use crate::exit::{Failure, Kind};
 use crate::output::{format_timestamp, human_size};
@@ -39,6 +40,7 @@ pub(super) struct Account {
     pub(super) trouble: Option<Trouble>,
     /// Full images of it.
     pub(super) images: Images,
+    pub(super) upkeep: UpkeepDone,
 }
 
 /// Failures without anything that went right between them.
@@ -76,6 +78,7 @@ impl Account {
             undone: false,
             trouble: None,
             images: Images::default(),
+            upkeep: UpkeepDone::default(),
         }
     }
 

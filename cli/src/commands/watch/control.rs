@@ -4,8 +4,11 @@
 use super::account::Account;
 use super::events;
 use super::ledger::Ledger;
+use super::upkeep_done::with_due;
 use super::waits::{Waits, Wanted};
-use crate::control::{Answer, Asked, DaemonReport, DatabaseReport, Failed, Request, Selection, Server};
+use crate::control::{
+    Answer, Asked, DaemonReport, DatabaseReport, Failed, Request, Selection, Server, UpkeepReport,
+};
 use crate::exit::Failure;
 use crate::output::format_timestamp;
 use engine::replicate::{Notice, SourceId, Standing, Status};
@@ -171,6 +174,7 @@ fn of_account(
         state_for_ms: account.status_since.map_or(0, |since| ms(now.duration_since(since))),
         unsent_pages: None,
         verify,
+        upkeep: account.upkeep.report(now),
     }
 }
 
@@ -190,6 +194,7 @@ fn of_refused((path, (name, error)): (&PathBuf, &(String, String))) -> (Option<S
         state_for_ms: 0,
         unsent_pages: None,
         verify: None,
+        upkeep: UpkeepReport::default(),
     };
     (None, report)
 }
@@ -203,6 +208,7 @@ fn with_standing(report: DatabaseReport, standing: Option<&Standing>) -> Databas
         lag_ms: standing.lag.map(ms),
         wal_bytes: standing.wal_bytes,
         unsent_pages: standing.lag.map(|_| standing.unsent_pages),
+        upkeep: with_due(report.upkeep, standing),
         ..report
     }
 }

@@ -46,6 +46,7 @@ impl Ledger {
     /// Takes note. The failure, if this notice is why the database cannot go on.
     pub(super) fn note(&mut self, id: SourceId, notice: &Notice, now: Instant) -> Option<Failure> {
         let account = self.databases.get_mut(&id)?;
+        account.upkeep.note(notice, now);
         match notice {
             Notice::Status(status) => account.entered(*status, now),
             Notice::Durable { txid, timestamp } => account.durable(*txid, *timestamp, now),

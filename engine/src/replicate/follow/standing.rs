@@ -19,6 +19,7 @@ impl Follow {
             lag: Some(oldest.map_or(Duration::ZERO, |since| now.since(since))),
             unsent_pages: u32::try_from(pages).unwrap_or(u32::MAX),
             wal_bytes: Some(self.pace.live_bytes()),
+            ..Standing::default()
         }
     }
 }

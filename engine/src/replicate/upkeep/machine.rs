@@ -7,6 +7,7 @@ use crate::compact::Stop;
 use crate::key::{ModifiedIs, ObjectKey, PlaceListing};
 use crate::manifest::IndexEntry;
 use crate::replicate::command::{RequestId, StoreRequest};
+use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::Context;
 use crate::replicate::event::StoreAnswer;
 use crate::replicate::notice::Notice;
@@ -53,6 +54,8 @@ pub(in crate::replicate) struct Upkeep {
 /// What was found damaged counts as that for so long: reading it again costs what it holds.
 const DAMAGE_COUNTS: Duration = Duration::from_secs(3600);
 
+type Due = ([Option<Duration>; Level::MERGED_MAX], Option<Duration>);
+
 /// What a local clock says beyond the time that passed is believed after that.
 const JUMP_COUNTS: Duration = Duration::from_secs(24 * 3600);
 
@@ -92,6 +95,16 @@ impl Upkeep {
     pub(in crate::replicate) fn lists_at(&self, cx: &Context<'_>) -> Option<Instant> {
         let idle = self.pass.is_none() && !cx.config.upkeep.is_none();
         idle.then(|| self.schedule.at(cx.now, cx.config)).flatten()
+    }
+
+    /// In how long each level is due, from level 1 up, and retention.
+    pub(in crate::replicate) fn due(&self, now: Now, config: &DatabaseConfig) -> Due {
+        let until = |at: Instant| at.since(now.mono);
+        let mut levels = [None; Level::MERGED_MAX];
+        for (level, _) in config.upkeep.levels.iter() {
+            levels[usize::from(level.get()) - 1] = self.schedule.level_at(now, config, level).map(until);
+        }
+        (levels, self.schedule.retention_at(config).map(until))
     }
 
     /// The place was listed, and the head is ours.

@@ -148,7 +148,8 @@ impl Schedule {
         levels.chain(self.retention_at(config)).min()
     }
 
-    fn level_at(&self, now: Now, config: &DatabaseConfig, level: Level) -> Option<Instant> {
+    /// When a level is due, if anything waits for it.
+    pub(super) fn level_at(&self, now: Now, config: &DatabaseConfig, level: Level) -> Option<Instant> {
         let interval = config.upkeep.levels.interval(level)?;
         let pending = self.pending.get(&level)?.first;
         if mutated(Mutant::LevelNeverDue) && level > Level::new(1).expect("a level") {
