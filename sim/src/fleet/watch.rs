@@ -327,7 +327,8 @@ fn is_newer(manifest: &[u8]) -> bool {
     matches!(Manifest::decode(manifest), Err(ManifestError::Newer { .. }))
 }
 
-fn is_read(request: &StoreRequest) -> bool {
+/// Whether a request leaves the store as it is.
+pub(super) fn is_read(request: &StoreRequest) -> bool {
     match request {
         StoreRequest::Get { .. }
         | StoreRequest::List { .. }
