@@ -343,7 +343,7 @@ const DISPATCH_US_MAX: u64 = 400;
 const SLOW_US_MAX: u64 = 3_000_000;
 /// Answers that a database may wait for.
 const AWAITED_MAX: usize = 8;
-/// And its upkeep.
-const UPKEEP_AWAITED_MAX: usize = 8;
+/// And its upkeep: headers, and those of a pass that was given up.
+const UPKEEP_AWAITED_MAX: usize = 16;
 const HALF: u32 = 500_000;
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
