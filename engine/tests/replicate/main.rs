@@ -15,6 +15,7 @@ mod random;
 mod reconfigured;
 mod restored;
 mod snapshot;
+mod solo;
 mod source;
 mod stopping;
 mod store;
