@@ -167,6 +167,14 @@ pub enum Reached {
     CompactionStopped,
     /// What was merged was damaged as it was written.
     Spoiled,
+    /// Somebody compacted a place by hand.
+    SoloMerged,
+    /// Somebody cleaned it up by hand, and objects went.
+    SoloDeleted,
+    /// He was killed when he had asked for changes.
+    SoloKilled,
+    /// A cleanup named points that go, and these were looked at.
+    SoloNamesPoints,
     /// A hint that files changed did not come.
     HintLost,
     /// The files of a database could not be used.
@@ -323,6 +331,12 @@ pub const REQUIRED_OF_LIFECYCLES: &[Reached] = &[
     Reached::RetainedUpper,
     Reached::KilledInUpkeep,
     Reached::Spoiled,
+    Reached::SoloMerged,
+    Reached::SoloDeleted,
+    Reached::SoloKilled,
+    Reached::SoloNamesPoints,
+    Reached::Restored,
+    Reached::RestoreListedAgain,
 ];
 
 /// What a batch of some hundred seeds must reach of fleets.

@@ -349,6 +349,10 @@ mutants! {
     BasesUnproven = "bases-unproven",
     /// What makes up for others is not read before they go.
     ContainersUnproven = "containers-unproven",
+    /// A cleanup that is only to say what would go deletes it.
+    DryRunDeletes = "dry-run-deletes",
+    /// An object that goes while a restore reads ends the restore.
+    RestoreGoneIsFinal = "restore-gone-is-final",
 }
 
 impl Mutant {

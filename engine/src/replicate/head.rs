@@ -103,9 +103,12 @@ impl Head {
         if !local.own.contains(&node) {
             return Owner::Foreign;
         }
-        // Levels above 0 hold acknowledged slots only, and the first image comes before any slot.
+        // Levels above 0 hold acknowledged slots only, and the first image comes before any slot. Of a slot that this host has
+        // sent it has a record, or knows that it is there: a copy of its state does not know what came after it was made.
         if self.level > Level::L0 {
-            return Owner::Ours;
+            let has_sent = local.pending.iter().any(|p| p.txid == self.txid && p.node == node);
+            let is_known = has_sent || local.confirmed.is_some_and(|c| self.txid <= c.txid);
+            return if self.unclaimed || is_known { Owner::Ours } else { Owner::Copied };
         }
         let confirmed = local.confirmed.filter(|c| self.txid <= c.txid);
         if let Some(confirmed) = confirmed {

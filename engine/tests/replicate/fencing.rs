@@ -430,6 +430,27 @@ fn copied_state_is_told_from_another_writer() {
     world.assert_store_equals_database(A);
 }
 
+/// A listing in pages takes time: the image of a slot may be in it, and not the slot.
+#[test]
+fn copied_state_owns_no_image_of_what_came_after_it_was_made() {
+    let mut world = World::following();
+    let state = world.host(A).state.clone();
+    world.commit(A, &[1]);
+    world.run_for(5 * SECOND);
+    world.handle(Event::SnapshotRequested(A));
+    world.run_for(5 * SECOND);
+    let (place, txid) = (world.host(A).config.place.clone(), world.durable(A));
+    let newest = ObjectKey::snapshot(Txid::new(txid).unwrap());
+    assert!(world.store.bytes(&place.object_key(Layout::S3, newest)).is_some());
+    world.store.erase(&slot_key(&place, txid));
+    world.add(B, "a", FakeDatabase::new(1, 10), |_| {});
+    world.hosts.get_mut(&B).unwrap().state = state;
+    world.run_for(5 * SECOND);
+    assert_eq!(world.status(B), Status::Fenced);
+    assert!(fenced(&world).copied_state);
+    assert!(world.store.bytes(&slot_key(&place, txid + 1)).is_none(), "a copy of the state writes nothing");
+}
+
 #[test]
 fn hostile_number_at_the_end_of_all_numbers_is_refused() {
     let mut world = World::empty();

@@ -16,6 +16,7 @@ mod reconfigured;
 mod restored;
 mod retained;
 mod snapshot;
+mod solo;
 mod source;
 mod stopping;
 mod store;

@@ -4,7 +4,7 @@ use super::promise::LOST;
 use super::requests::Requests;
 use crate::port::Work;
 use bytes::Bytes;
-use engine::store::{ETag, StoreError};
+use engine::store::{ETag, Sha256, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -12,14 +12,15 @@ use tokio::sync::oneshot;
 /// Bytes of one request.
 pub(super) const RANGE_BYTES: u64 = 4 << 20;
 
-/// Feeds a whole object, piece by piece and on a thread that may compute, to `step`; gives what it made.
+/// Feeds a whole object, piece by piece and on a thread that may compute, to `step`; gives what it made, and the SHA-256 that the
+/// store keeps beside the object, if it does.
 pub(super) async fn fold<T, E>(
     requests: &Requests,
     work: &Arc<dyn Work>,
     key: &str,
     mut made: T,
     step: fn(&mut T, &[u8]) -> Result<(), E>,
-) -> Result<Result<T, E>, StoreError>
+) -> Result<Result<(T, Option<Sha256>), E>, StoreError>
 where
     T: Send + 'static,
     E: Send + 'static,
@@ -39,7 +40,7 @@ where
         let stepped = off_thread(work, move || step(&mut made, &bytes).map(|()| made)).await?;
         match stepped {
             Ok(next) if read_bytes < body.object_bytes => made = next,
-            ended => return Ok(ended),
+            ended => return Ok(ended.map(|made| (made, body.attributes.sha256))),
         }
     }
 }

@@ -11,12 +11,14 @@ use engine::store::{Fatal, Sha256, StoreError};
 use engine::types::{Checksum, LockByte, Pgno};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use sha2::Digest as _;
+use std::fmt;
 use std::sync::Arc;
 
 /// Objects of one chain that are read side by side.
 const SIDE_BY_SIDE: usize = 4;
 
-/// SHA-256 of an object that decodes: one bit that came wrong would make another's object of our own.
+/// SHA-256 of an object that decodes: one bit that came wrong would make another's object of our own. What the store keeps
+/// beside it must agree: a bit that changes no page makes an object that no restore takes.
 pub(super) async fn hash(
     requests: &Requests,
     work: &Arc<dyn Work>,
@@ -31,9 +33,13 @@ pub(super) async fn hash(
     }
     let hashing = (sha2::Sha256::new(), Decoder::new(lock_byte));
     let hashed = fold(requests, work, key, hashing, step).await?;
-    let (hash, decoder) = hashed.map_err(|error| damaged(key, &error))?;
-    decoder.finish().map_err(|error| damaged(key, &error))?;
-    Ok(Sha256(hash.finalize().into()))
+    let ((hash, decoder), beside) = hashed.map_err(|error| damaged(key, error))?;
+    decoder.finish().map_err(|error| damaged(key, error))?;
+    let sha256 = Sha256(hash.finalize().into());
+    if beside.is_some_and(|beside| beside != sha256) {
+        return Err(damaged(key, "its SHA-256 is not the one in its metadata"));
+    }
+    Ok(sha256)
 }
 
 /// Headers and page checksums of objects, in the order of the keys.
@@ -95,14 +101,15 @@ async fn decode(
     wanted: Wanted,
 ) -> Result<(Option<Header>, Wanted), StoreError> {
     let reading = Reading { decoder: Decoder::new(lock_byte), header: None, wanted };
-    let reading = fold(requests, work, key, reading, step).await?.map_err(|error| damaged(key, &error))?;
-    reading.decoder.finish().map_err(|error| damaged(key, &error))?;
+    let (reading, _) =
+        fold(requests, work, key, reading, step).await?.map_err(|error| damaged(key, error))?;
+    reading.decoder.finish().map_err(|error| damaged(key, error))?;
     Ok((reading.header, reading.wanted))
 }
 
 /// Where it lies or on its way: whoever asked reads it again before he believes it.
-fn damaged(key: &str, error: &DecodeError) -> StoreError {
-    StoreError::Fatal { kind: Fatal::Unsupported, message: format!("{key} is damaged: {error}").into() }
+fn damaged(key: &str, why: impl fmt::Display) -> StoreError {
+    StoreError::Fatal { kind: Fatal::Unsupported, message: format!("{key} is damaged: {why}").into() }
 }
 
 fn step(reading: &mut Reading, mut bytes: &[u8]) -> Result<(), DecodeError> {

@@ -9,6 +9,7 @@ use crate::port::Work;
 use engine::key::{ObjectInfo, ObjectKey, Place, PlaceListing};
 use engine::ltx::Header;
 use engine::manifest::Manifest;
+use engine::mutants::{Mutant, mutated};
 use engine::restore::{
     Facts, Knowledge, Needs, Plan, PlanError, Point, Step, Target, is_full_image, plan, points,
 };
@@ -135,7 +136,7 @@ impl Survey {
 
     /// Lists again, because an object was not there any more.
     pub(super) async fn list_again(&mut self) -> Result<(), RestoreError> {
-        if self.listings >= LISTINGS_MAX {
+        if self.listings >= LISTINGS_MAX || mutated(Mutant::RestoreGoneIsFinal) {
             return Err(RestoreError::Restless { listings: self.listings });
         }
         self.listings += 1;

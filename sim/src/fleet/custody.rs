@@ -37,6 +37,8 @@ pub struct Custody {
     came: BTreeMap<u64, Timestamp>,
     /// Slots that were announced.
     announced: BTreeSet<u64>,
+    /// Slots that somebody's own policy does not promise, who deletes: nobody asks for them any more.
+    let_go: BTreeSet<u64>,
     /// Somebody took an object for damaged, be it that it came wrong: it is looked at again later.
     pub doubted: bool,
     /// Deletes since the last look.
@@ -46,13 +48,14 @@ pub struct Custody {
 }
 
 impl Custody {
-    /// An object came or went.
+    /// An object came or went. `by_hand`: whoever made it knows only that its slots are in the store.
     pub fn changed(
         &mut self,
         store: &SimS3,
         place: &Place,
         (name, kind, at): (&str, ChangeKind, Timestamp),
         policy: &Policy,
+        by_hand: bool,
     ) -> Result<(), Violation> {
         let Some(key) = place.name_of(name).and_then(|name| ObjectKey::parse(Layout::S3, name)) else {
             return Ok(());
@@ -78,9 +81,11 @@ impl Custody {
         if is_compacted && (came.from.is_none() || key.starts_at_one()) {
             return Err(Violation::new(11, format!("{key} holds a whole database: it was copied upward")));
         }
+        let slot_came = |slot: ObjectKey| self.objects.get(&slot).is_some_and(|slot| slot.to == came.to);
         if is_compacted
             && !self.announced.contains(&came.to.0)
             && self.newest().is_some_and(|n| n < came.to.0)
+            && !(by_hand && slot_came(ObjectKey::slot(key.max())))
         {
             let message = format!("{key} was made of slots that nobody has announced");
             return Err(Violation::new(5, message));
@@ -156,6 +161,22 @@ impl Custody {
         std::mem::take(&mut self.deleted)
     }
 
+    /// Somebody deletes under a policy of his own: what that does not promise at this moment is promised to nobody any
+    /// more. What `l0` promises to a sync no other policy takes away.
+    pub fn lets_go(&mut self, now: Timestamp, policies: [&Policy; 2], clocks_are_right: bool) {
+        let [theirs, writers] = policies;
+        let l0 = theirs.l0.max(writers.l0);
+        let kept = self.kept_by(now, &Policy { l0, ..*theirs }, clocks_are_right);
+        let (ends, newest) = (self.ends(), self.newest());
+        let known = self.announced.iter().chain(ends.keys()).filter(|n| Some(**n) <= newest);
+        self.let_go.extend(known.filter(|n| !kept.contains_key(n)));
+    }
+
+    /// Whether an object is there now; `None`: it never came.
+    pub fn is_there(&self, key: ObjectKey) -> Option<bool> {
+        self.objects.get(&key).map(|came| came.is_there)
+    }
+
     /// An object went: was it to?
     fn went(&mut self, key: ObjectKey, at: Timestamp, policy: &Policy) -> Result<(), Violation> {
         let wrong = |why: &str| Err(Violation::new(8, format!("{key} was deleted: {why}")));
@@ -204,9 +225,21 @@ impl Custody {
         Ok(())
     }
 
-    /// The slots that must be points, and why. Ages by the store's times of arrival, which no clock of a writer changes: a
-    /// point is never older than that.
+    /// The slots that must be points, and why: what the policy promises, but for what somebody else's did not.
     pub fn promised(
+        &self,
+        now: Timestamp,
+        policy: &Policy,
+        clocks_are_right: bool,
+    ) -> BTreeMap<u64, &'static str> {
+        let mut promised = self.kept_by(now, policy, clocks_are_right);
+        promised.retain(|n, _| !self.let_go.contains(n));
+        promised
+    }
+
+    /// What a policy promises. Ages by the store's times of arrival, which no clock of a writer changes: a point is never
+    /// older than that.
+    fn kept_by(
         &self,
         now: Timestamp,
         policy: &Policy,
@@ -267,7 +300,18 @@ impl Custody {
     /// The slots that objects lead to, from one state to the next. An object may begin before the state that it is applied to,
     /// if that is of its chain: what it holds is newer.
     pub fn reached(&self) -> BTreeSet<u64> {
-        let steps: Vec<&Came> = self.there().map(|(_, came)| came).filter(|came| came.is_whole).collect();
+        self.reached_by(|_, _| true)
+    }
+
+    /// The same for a reader who knows that late slots count for nothing, without some of the objects.
+    pub fn points_without(&self, gone: &BTreeSet<ObjectKey>) -> BTreeSet<u64> {
+        let is_late = |key: ObjectKey, came: &Came| key.level() == Level::L0 && self.is_late(key, came);
+        self.reached_by(|key, came| !gone.contains(&key) && !is_late(key, came))
+    }
+
+    fn reached_by(&self, counts: impl Fn(ObjectKey, &Came) -> bool) -> BTreeSet<u64> {
+        let whole = self.there().filter(|(key, came)| came.is_whole && counts(**key, came));
+        let steps: Vec<&Came> = whole.map(|(_, came)| came).collect();
         let ever: BTreeSet<State> = self.objects.values().map(|came| came.to).collect();
         let anew: BTreeSet<u64> = self
             .objects

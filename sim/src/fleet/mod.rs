@@ -10,6 +10,7 @@
 //! What it gives up against the other workload: SQLite itself and the code that talks to it. `source` keeps the contract
 //! of io-real's session; the logs are those of the engine's writer, which SQLite reads.
 
+pub mod by_hand;
 pub mod custody;
 pub mod database;
 pub mod image;

@@ -1,5 +1,6 @@
 //! What happens in a run, as an explicit list. Databases are counted from 0 and taken modulo how many there are.
 
+use super::by_hand::{self, Chore, SlowRestore};
 use super::mischief::{self, Damage, Meddling, Paper, Refusal};
 use super::settings::FleetSettings;
 use io_sim::random::{Random, Stream};
@@ -68,6 +69,11 @@ pub enum Deed {
     AddTo { manifest: Paper, races: bool, ms: u64, refused: Option<Refusal> },
     /// An object of a place is damaged, and the second machine comes to take it.
     TakeDamaged { database: u64, which: Option<u64>, bit: u64, identical: bool },
+    /// Somebody compacts or cleans up a place, by the clock of a machine, and is perhaps killed with the nth request
+    /// that changes something.
+    Chore { database: u64, machine: u64, chore: Chore, dry_run: bool, killed_at_write: Option<u64> },
+    /// Somebody restores a place to another file, and takes his time.
+    RestoreSlowly { database: u64, restore: SlowRestore },
 }
 
 /// A deed, and how long before the next.
@@ -93,7 +99,7 @@ impl FleetPlan {
     pub fn of_seed(seed: u64, settings: &FleetSettings) -> FleetPlan {
         let mut draw = Random::indexed(seed, Stream::Fleet, 2);
         let steps = (0..settings.deeds).map(|_| step(&mut draw, settings)).collect();
-        FleetPlan { seed, steps }
+        FleetPlan { seed, steps: by_hand::among(steps, seed, settings) }
     }
 }
 

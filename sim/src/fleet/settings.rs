@@ -69,6 +69,8 @@ pub struct FleetSettings {
     pub faults: Faults,
     /// Objects above level 0 that are damaged as they are written, of a million.
     pub spoils_ppm: u32,
+    /// Behind so many of a million deeds somebody does by hand what daemons do, or restores.
+    pub by_hand_ppm: u32,
     /// Compaction and retention.
     pub upkeep: Option<UpkeepConfig>,
 }
@@ -125,6 +127,7 @@ impl FleetSettings {
             idle_days: if draw.ppm(half) { draw.range(1, 40) } else { 0 },
             faults,
             spoils_ppm: 0,
+            by_hand_ppm: 0,
             upkeep: None,
         }
     }
@@ -167,6 +170,7 @@ impl FleetSettings {
             large: 0,
             idle_days: if draw.ppm(300_000) { draw.range(1, 4) } else { 0 },
             spoils_ppm: *draw.pick(&[0, 0, 50_000]),
+            by_hand_ppm: *Random::indexed(seed, Stream::Fleet, 23).pick(&[0, 100_000, 300_000]),
             upkeep: Some(upkeep),
             ..of_seed
         }

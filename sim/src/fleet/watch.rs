@@ -178,7 +178,7 @@ impl Watch {
         self.pace.asks(id, request, now.mono)?;
         self.asked.insert(id, Asked { at: now, kind });
         self.upkeep = settings.upkeep.is_some();
-        let upkeep = if self.upkeep { UPKEEP_UNDER_WAY_MAX } else { 0 };
+        let upkeep = if self.upkeep { UPKEEP_UNDER_WAY_MAX + UPKEEP_GIVEN_UP_MAX } else { 0 };
         if self.asked.len() > UNDER_WAY_MAX + upkeep {
             return Err(Violation::new(24, format!("{} requests of one database at once", self.asked.len())));
         }
@@ -327,7 +327,8 @@ fn is_newer(manifest: &[u8]) -> bool {
     matches!(Manifest::decode(manifest), Err(ManifestError::Newer { .. }))
 }
 
-fn is_read(request: &StoreRequest) -> bool {
+/// Whether a request leaves the store as it is.
+pub(super) fn is_read(request: &StoreRequest) -> bool {
     match request {
         StoreRequest::Get { .. }
         | StoreRequest::List { .. }
@@ -363,6 +364,8 @@ fn is_snapshot(key: &str) -> bool {
 const UNDER_WAY_MAX: usize = 8;
 /// Headers that are read side by side, a merge.
 const UPKEEP_UNDER_WAY_MAX: usize = 9;
+/// Headers that a pass had asked for which was given up since: where the store is silent they stay for half a minute.
+const UPKEEP_GIVEN_UP_MAX: usize = 8;
 /// The engine may build on a somewhat older one than the newest, after a jump of the wall clock.
 const SEEN_MAX: usize = 4;
 const MANIFEST: &str = "/manifest.json";

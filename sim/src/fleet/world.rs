@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 mod applications;
+mod chores;
 mod compaction;
 mod converge;
 mod daemons;
@@ -32,6 +33,8 @@ mod hosts;
 mod jobs;
 mod meddlers;
 mod operators;
+mod orders;
+mod slow_restores;
 mod snapshots;
 
 pub(crate) use meddlers::Undo;
@@ -47,6 +50,7 @@ pub fn run(plan: &FleetPlan, settings: &FleetSettings, options: Options) -> Outc
 }
 
 struct World<'a> {
+    seed: u64,
     settings: &'a FleetSettings,
     clock: &'a SimClock,
     trace: &'a Trace,
@@ -78,6 +82,16 @@ struct World<'a> {
     pages: Random,
     /// Full images that are asked for.
     images: Random,
+    /// What is done by hand.
+    hands: Random,
+    /// The network between people and the store.
+    by_hand: Network,
+    /// Runs of `compact` and `cleanup` that are under way.
+    chores: BTreeMap<ClientId, chores::Run>,
+    orders: orders::Orders,
+    /// The machine that is restored to, once there was a restore.
+    reader: Option<slow_restores::Reader>,
+    waiting: slow_restores::Waiting,
 }
 
 /// A machine: a clock, and a daemon now and then.
@@ -107,12 +121,16 @@ enum Due {
     Recreate(usize),
     /// An application commits, so many times more, so many microseconds apart.
     Commit { place: usize, machine: usize, left: u32, gap_us: u64 },
+    /// It commits beside a restore.
+    WriteOn { place: usize, left: u32, gap_us: u64 },
     /// Something is done while nobody follows the database of a place.
     Work(usize, hosts::Work),
     /// The newest slots of a place are compacted and deleted.
     Free(usize, Txid),
     /// What somebody did to a place is undone.
     Undo(usize),
+    /// Somebody ends what he does by hand.
+    KillChore(ClientId),
     /// Something happens to a life, if it still is that one.
     Of(usize, u32, Turn),
 }
@@ -143,8 +161,11 @@ impl<'a> World<'a> {
         store.set_ignores_conditions(settings.unconditional || mutated(Mutant::UnconditionalPut));
         let mut network = Network::new(seed, &store, trace);
         network.set_faults(settings.faults.network);
+        let mut by_hand = Network::new(!seed, &store, trace);
+        by_hand.set_faults(settings.faults.network);
         let draw = |index| Random::indexed(seed, Stream::Fleet, index);
         let mut world = World {
+            seed,
             settings,
             clock,
             trace,
@@ -166,6 +187,12 @@ impl<'a> World<'a> {
             engine: draw(6),
             pages: draw(7),
             images: draw(8),
+            hands: draw(24),
+            by_hand,
+            chores: BTreeMap::new(),
+            orders: Default::default(),
+            reader: None,
+            waiting: Default::default(),
         };
         for _ in 0..settings.databases {
             world.new_place();
@@ -185,6 +212,7 @@ impl<'a> World<'a> {
             self.pass(Duration::from_micros(step.then_us))?;
         }
         self.converge()?;
+        self.chores_end()?;
         self.check_everything()?;
         self.finale()
     }
@@ -215,7 +243,9 @@ impl<'a> World<'a> {
         let network_at = self.network.next_at();
         let planned_at = self.queue.next_at();
         let wake = (0..MACHINES).filter_map(|m| Some((self.machines[m].wakes_at()?, m))).min();
-        let next = [network_at, planned_at, wake.map(|(at, _)| at)].into_iter().flatten().min();
+        let (by_hand_at, chore) = (self.by_hand.next_at(), self.next_chore());
+        let wakes = [wake.map(|(at, _)| at), chore.map(|(at, _)| at)];
+        let next = [network_at, planned_at, by_hand_at].into_iter().chain(wakes).flatten().min();
         let Some(at) = next.filter(|at| *at <= until) else { return Ok(false) };
         self.clock.advance_to(at);
         let now = self.clock.mono();
@@ -226,6 +256,13 @@ impl<'a> World<'a> {
             self.check_changes()?;
         } else if let Some((_, due)) = self.queue.pop_due(now) {
             self.happen(due)?;
+        } else if by_hand_at == Some(at) {
+            while let Some(answered) = self.by_hand.poll(now) {
+                self.handed(answered)?;
+            }
+            self.check_changes()?;
+        } else if let Some((_, client)) = chore.filter(|(wakes_at, _)| *wakes_at == at) {
+            self.chore_wakes(client)?;
         } else if let Some((_, machine)) = wake {
             match self.machines[machine].held.pop_front() {
                 Some(turn) => self.turn(machine, turn)?,
@@ -246,6 +283,14 @@ impl<'a> World<'a> {
             Due::Work(place, work) => self.work_at(place, work),
             Due::Free(place, claim) => self.free(place, claim),
             Due::Undo(place) => self.undo(place),
+            Due::WriteOn { place, left, gap_us } => {
+                self.writes_on(place, left, gap_us);
+                Ok(())
+            }
+            Due::KillChore(client) => {
+                self.kill_chore(client);
+                Ok(())
+            }
             Due::Commit { place, machine, left, gap_us } => {
                 self.commit(place, machine);
                 if let Some(left) = left.checked_sub(1).filter(|left| *left > 0) {

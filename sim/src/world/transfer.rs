@@ -170,7 +170,7 @@ impl<S> Transfer<S> {
             }
             // The contract of the request: bytes that are not an object's are no hash.
             (Kind::Hash, Response::Body(body)) => Next::Answer(match take_apart(&body.bytes, lock_byte) {
-                Ok(_) => Ok(StoreAnswer::Hashed { sha256: Sha256::of(&body.bytes) }),
+                Ok(_) => hashed(Sha256::of(&body.bytes), body.attributes.sha256),
                 Err(why) => Err(StoreError::Fatal { kind: Fatal::Unsupported, message: why.into() }),
             }),
             (_, response) => Next::Answer(Ok(answer_of(response))),
@@ -197,6 +197,15 @@ fn merge(
             StoreAnswer::Merged(merged)
         }
     }
+}
+
+/// What lies beside an object must agree with it.
+fn hashed(sha256: Sha256, beside: Option<Sha256>) -> Result<StoreAnswer, StoreError> {
+    if beside.is_some_and(|beside| beside != sha256) {
+        let message = "its SHA-256 is not the one in its metadata".into();
+        return Err(StoreError::Fatal { kind: Fatal::Unsupported, message });
+    }
+    Ok(StoreAnswer::Hashed { sha256 })
 }
 
 /// What a response is to the engine, where nothing is computed from it.

@@ -16,6 +16,7 @@ mod config;
 mod index;
 mod machine;
 mod merging;
+mod outcome;
 mod reads;
 mod retaining;
 mod schedule;
@@ -23,4 +24,5 @@ mod solo;
 
 pub use config::UpkeepConfig;
 pub(super) use machine::{Listed, Upkeep};
-pub use solo::{Outcome, Solo, SoloOutput, Task};
+pub use outcome::Outcome;
+pub use solo::{Solo, SoloOutput, Task};

@@ -242,7 +242,7 @@ impl Retaining {
             }
             Step::Done(planned) => {
                 self.planned = Some(Box::new(planned));
-                if self.mode == (Mode::Solo { dry_run: true }) {
+                if self.mode == (Mode::Solo { dry_run: true }) && !mutated(Mutant::DryRunDeletes) {
                     return Some(self.tell(cx));
                 }
                 self.prove_or_delete(cx, known, made)

@@ -4,11 +4,12 @@
 //! planners cannot justify deletes by each other (docs/retention.md).
 
 use super::compacting::{self, Compacting};
+use super::outcome::Outcome;
 use super::reads::{Reading, Reads};
 use super::retaining::{self, Mode, Retaining};
-use crate::compact::{Compaction, End, Stop, plan};
+use crate::compact::{Compaction, End, plan};
 use crate::key::{ListingBuilder, ObjectInfo, ObjectKey, PlaceListing};
-use crate::manifest::{IndexEntry, Manifest};
+use crate::manifest::IndexEntry;
 use crate::replicate::command::{Command, RequestId, SourceId, StoreRequest};
 use crate::replicate::config::DatabaseConfig;
 use crate::replicate::context::{Context, Outbox};
@@ -16,10 +17,9 @@ use crate::replicate::event::StoreAnswer;
 use crate::replicate::notice::Notice;
 use crate::replicate::retrying::{Retrying, Settled};
 use crate::restore::{Facts, Knowledge, Step};
-use crate::retention::Retention;
 use crate::store::{ETag, StoreError};
 use crate::types::{Instant, Level, Now, Timestamp, Txid};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,27 +58,6 @@ enum Doing {
     Reading(Reads, Box<PlaceListing>, Level),
     Retaining(Box<Retaining>),
     Done,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// What was merged, or would be, in order.
-    pub compacted: Vec<Compaction>,
-    /// What keeps levels from being made any further.
-    pub stops: Vec<(Level, Stop)>,
-    /// What retention decided, and what it deleted of that.
-    pub retention: Option<Retention>,
-    /// Objects that are gone now.
-    pub deleted: BTreeSet<ObjectKey>,
-    /// Objects that the store refused to delete.
-    pub refused: usize,
-    /// The place's manifest, where it was read.
-    pub manifest: Option<Manifest>,
-    /// The place has no objects.
-    pub is_empty: bool,
-    /// It changed again and again while it was looked at: not everything was done.
-    pub gave_up: bool,
 }
 
 /// What a run wants.
@@ -213,15 +192,23 @@ impl Solo {
             },
             Doing::Retaining(pass) => match pass.store(cx, id, result, &mut self.known, &mut self.made) {
                 None => {}
-                Some(retaining::Told::Stale) => self.again(cx),
-                Some(retaining::Told::Done { .. }) => {
+                Some(told) => {
                     let doing = std::mem::replace(&mut self.doing, Doing::Done);
                     let Doing::Retaining(pass) = doing else { unreachable!("just seen") };
                     let done = pass.into_done();
-                    self.outcome.retention = done.planned;
-                    self.outcome.deleted.extend(done.deleted);
-                    self.outcome.refused += done.refused;
-                    self.outcome.manifest = done.manifest;
+                    self.outcome.went(done.planned, done.deleted);
+                    match told {
+                        retaining::Told::Stale => {
+                            // A plan that was given up before anything went says nothing.
+                            let went = !self.outcome.deleted.is_empty();
+                            self.outcome.retention.take_if(|_| !went);
+                            self.again(cx);
+                        }
+                        retaining::Told::Done { .. } => {
+                            self.outcome.refused += done.refused;
+                            self.outcome.manifest = done.manifest;
+                        }
+                    }
                 }
             },
             Doing::Done => unreachable!("nothing was asked"),

@@ -84,6 +84,20 @@ fn an_object_that_came_with_a_wrong_bit_has_no_hash() {
 }
 
 #[test]
+fn an_object_that_is_not_what_was_sent_has_no_hash() {
+    let bytes = slot(&[(1, 10)]);
+    let world = world(&[("k", bytes.clone())]);
+    let hash_beside = |sha256: Sha256| {
+        world.store.with(|s| s.attributes.sha256 = Some(sha256));
+        block_on(read::hash(&world.requests, &world.work, "k", LockByte::SQLITE))
+    };
+    assert_eq!(hash_beside(Sha256::of(&bytes)), Ok(Sha256::of(&bytes)));
+    let hash = hash_beside(Sha256::of(b"another packing of the same pages"));
+    let Err(StoreError::Fatal { kind: Fatal::Unsupported, message }) = hash else { panic!("{hash:?}") };
+    assert!(message.starts_with("k is damaged"), "{message}");
+}
+
+#[test]
 fn an_object_that_changes_while_it_is_read_is_read_again() {
     let world = world(&[("k", large_slot())]);
     world.store.with(|s| s.restless = 1);

@@ -17,6 +17,8 @@ pub(super) struct FakeStore(Arc<Mutex<Inner>>);
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) objects: BTreeMap<String, Bytes>,
+    /// What lies beside each.
+    pub(super) attributes: Attributes,
     /// What the next requests answer, before anything is done.
     pub(super) script: VecDeque<Option<StoreError>>,
     /// No request is ever answered.
@@ -97,7 +99,7 @@ impl Store for FakeStore {
                 object_bytes: whole.len() as u64,
                 etag: ETag::new(s.restless.to_string()),
                 modified: Timestamp::from_millis(1),
-                attributes: Attributes::default(),
+                attributes: s.attributes,
             })
         })
     }

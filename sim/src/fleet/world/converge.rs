@@ -6,8 +6,10 @@ impl World<'_> {
     /// Property 29: without faults everything that was committed is in the store, soon, whatever the number of databases.
     pub(super) fn converge(&mut self) -> Checked {
         self.chaos = false;
-        self.network.set_faults(NetworkFaults::default());
-        self.network.set_outage_until(Instant::default());
+        for network in [&mut self.network, &mut self.by_hand] {
+            network.set_faults(NetworkFaults::default());
+            network.set_outage_until(Instant::default());
+        }
         for machine in &mut self.machines {
             machine.paused_until = Instant::default();
             machine.state_fails_until = Instant::default();

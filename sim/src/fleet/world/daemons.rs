@@ -7,6 +7,7 @@ use engine::key::{Layout, ModifiedIs};
 use engine::manifest::DatabaseId;
 use engine::replicate::{
     Command, DatabaseConfig, Output, RequestId, SnapshotSchedule, SourceId, StoreAnswer, StoreRequest,
+    UpkeepConfig,
 };
 use engine::store::{Condition, StoreError};
 use engine::types::NodeId;
@@ -49,20 +50,26 @@ impl World<'_> {
         copy.seat = Some(life.seats.len());
         let id = SourceId(u32::try_from(life.seats.len()).expect("thousands"));
         life.seats.push(Seat::new(place));
-        let config = self.config(machine, place, node, take_over);
+        let database = random_database(&mut self.engine);
+        let config = self.config((machine, place), (node, database), take_over, self.settings.upkeep());
         self.hand(machine, Event::Added(id, Box::new(config)))
     }
 
-    fn config(&mut self, machine: usize, place: usize, node: NodeId, take_over: TakeOver) -> DatabaseConfig {
+    /// What an engine is told of a place, by the process of a machine.
+    pub(super) fn config(
+        &self,
+        (machine, place): (usize, usize),
+        (node, database): (NodeId, DatabaseId),
+        take_over: TakeOver,
+        upkeep: UpkeepConfig,
+    ) -> DatabaseConfig {
         let settings = self.settings;
-        let mut database = [0; 16];
-        self.engine.fill(&mut database);
         DatabaseConfig {
             place: self.places[place].place.clone(),
             layout: Layout::S3,
             modified_is: if settings.folders { ModifiedIs::HeaderTime } else { ModifiedIs::StoreTime },
             node,
-            database: DatabaseId::from_random(database),
+            database,
             host: format!("machine {machine}"),
             store_name: "s3://simulated".to_owned(),
             max_interval: settings.max_interval,
@@ -78,7 +85,7 @@ impl World<'_> {
             list_interval: DAY,
             lock_byte: LockByte::SQLITE,
             part_bytes: settings.part_bytes,
-            upkeep: settings.upkeep(),
+            upkeep,
             // They are asked for: what a start or a day costs is counted.
             snapshots: SnapshotSchedule::default(),
         }
@@ -190,6 +197,9 @@ impl World<'_> {
     fn request(&mut self, machine: usize, number: usize, id: RequestId, request: StoreRequest) -> Checked {
         let settings = self.settings;
         let now = self.machines[machine].clock.now();
+        if let StoreRequest::Delete { keys } = &request {
+            self.orders.daemon_deletes(keys);
+        }
         let seat = self.seat(machine, number);
         let withdraws = matches!(request, StoreRequest::DeleteIfMatch { .. });
         seat.asked.count(&request);
@@ -320,13 +330,20 @@ impl World<'_> {
     }
 }
 
+/// The identity of a history that may begin.
+pub(super) fn random_database(draw: &mut Random) -> DatabaseId {
+    let mut database = [0; 16];
+    draw.fill(&mut database);
+    DatabaseId::from_random(database)
+}
+
 /// How long a job waits for a thread.
 const DISPATCH_US_MAX: u64 = 400;
 /// And where all of them are busy.
 const SLOW_US_MAX: u64 = 3_000_000;
 /// Answers that a database may wait for.
 const AWAITED_MAX: usize = 8;
-/// And its upkeep.
-const UPKEEP_AWAITED_MAX: usize = 8;
+/// And its upkeep: headers, and those of a pass that was given up.
+const UPKEEP_AWAITED_MAX: usize = 16;
 const HALF: u32 = 500_000;
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -5,7 +5,7 @@ use crate::oracle::mirror::take_apart;
 use crate::oracle::stop;
 use engine::key::{Layout, ObjectKey};
 use engine::replicate::{HealReason, Notice, Status};
-use engine::store::ETag;
+use engine::store::{ETag, Sha256};
 use engine::types::{Level, Txid};
 use io_sim::s3::{Change, ChangeKind};
 
@@ -149,12 +149,23 @@ impl World<'_> {
         let Some(policy) = self.settings.upkeep.as_ref().and_then(|upkeep| upkeep.policy) else {
             return Ok(());
         };
+        let clocks_are_right = self.clocks_are_right();
         for change in changes {
             let parts = change.key.strip_prefix("fleet/").and_then(|rest| rest.split_once('/'));
             let Some((number, _)) = parts else { continue };
             let model = &mut self.places[number.parse::<usize>().expect("a place's number")];
             let what = (change.key.as_str(), change.kind, change.at);
-            model.custody.changed(&self.store, &model.place, what, &policy)?;
+            if change.kind == ChangeKind::Deleted {
+                for theirs in self.orders.deleted_under(&change.key) {
+                    model.custody.lets_go(change.at, [theirs, &policy], clocks_are_right);
+                }
+                let by = self.orders.deleted_by(&change.key).and_then(|client| self.chores.get_mut(&client));
+                if let Some(run) = by {
+                    run.has_deleted(&change.key);
+                }
+            }
+            let by_hand = self.orders.is_made_by_hand(&change.key);
+            model.custody.changed(&self.store, &model.place, what, &policy, by_hand)?;
             if change.kind == ChangeKind::Created && self.chaos && self.spoils.ppm(self.settings.spoils_ppm) {
                 let bit = self.spoils.below_usize(1 << 20);
                 if spoil(&self.store, model, &change.key, bit) {
@@ -163,7 +174,6 @@ impl World<'_> {
             }
         }
         let now = self.store.clock().now().wall;
-        let clocks_are_right = self.clocks_are_right();
         for model in &mut self.places {
             if model.custody.take_deleted() {
                 model.custody.check(now, &policy, clocks_are_right)?;
@@ -193,8 +203,12 @@ fn spoil(store: &SimS3, model: &mut PlaceModel, name: &str, bit: usize) -> bool 
     if !store.rot(name, bit) {
         return false;
     }
-    // A block that makes the same page all the same is as good.
-    let is_whole = store.peek(name).is_some_and(|object| take_apart(&object.bytes, LockByte::SQLITE).is_ok());
+    // A block that makes the same page all the same is as good, where nothing beside the object says otherwise.
+    let is_whole = store.peek(name).is_some_and(|object| {
+        let told = object.attributes.sha256;
+        let is_told = told.is_none_or(|told| told == Sha256::of(&object.bytes));
+        is_told && take_apart(&object.bytes, LockByte::SQLITE).is_ok()
+    });
     if !is_whole {
         model.custody.spoiled(key);
     }

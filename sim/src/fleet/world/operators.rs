@@ -33,6 +33,7 @@ impl World<'_> {
             Deed::Outage { ms: length } => {
                 let until = self.clock.mono().after(ms(length));
                 self.network.set_outage_until(until);
+                self.by_hand.set_outage_until(until);
                 self.coverage.reached(Reached::Outage);
             }
             Deed::Idle { ms: length } => {
@@ -80,6 +81,13 @@ impl World<'_> {
                 return self.start_second_with(place, commits, take_over);
             }
             Deed::Race { database } => return self.race(place(database)),
+            Deed::Chore { database, machine: m, chore, dry_run, killed_at_write } => {
+                let what = chores::What { place: place(database), machine: machine(m), chore, dry_run };
+                return self.begin_chore(what, killed_at_write);
+            }
+            Deed::RestoreSlowly { database, restore } => {
+                return self.restore_slowly(place(database), restore);
+            }
             Deed::SecondBurst { database, commits, gap_us } => {
                 // Where there is one at all.
                 let with_second = |p: &usize| self.places[*p].copies[1].database.is_some();
