@@ -19,7 +19,7 @@ use crate::replicate::retrying::{Retrying, Settled};
 use crate::restore::{Facts, Knowledge, Step};
 use crate::store::{ETag, StoreError};
 use crate::types::{Instant, Level, Now, Timestamp, Txid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
