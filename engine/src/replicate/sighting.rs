@@ -90,7 +90,7 @@ pub(super) struct HeadCheck {
     /// When the page that ends the slots was asked for: none above the head was there before.
     listed_at: Option<Now>,
     /// The store's clock when it gave the first page.
-    time: Option<Timestamp>,
+    time: Option<(Timestamp, Instant)>,
 }
 
 /// What a check found.
@@ -135,7 +135,7 @@ impl HeadCheck {
             Settled::Missing => None,
             Settled::Damaged => unreachable!("a listing is not decoded"),
             Settled::Answer(StoreAnswer::Listed { objects, next, time }) => {
-                self.time = self.time.or(time);
+                self.time = self.time.or(time.map(|time| (time, cx.now.mono)));
                 self.builder.page(&objects);
                 if self.builder.ends_slots(&objects) {
                     self.listed_at.get_or_insert(self.retrying.sent_at());

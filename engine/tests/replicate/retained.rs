@@ -64,6 +64,7 @@ fn a_clock_of_this_machine_that_jumps_makes_nothing_old() {
         keeps(config, HOUR);
         config.modified_is = ModifiedIs::HeaderTime;
     });
+    world.store.tells_time = true;
     commits(&mut world, 10, 30 * SECOND);
     let before = ends(&world);
     let days = 400 * 24 * 3_600_000;

@@ -17,6 +17,8 @@ pub(crate) struct FakeStore {
     writes: u64,
     /// By the store's clock, in milliseconds.
     pub(crate) now: u64,
+    /// A listing tells the time.
+    pub(crate) tells_time: bool,
     /// As many servers do that speak S3.
     pub(crate) ignores_conditions: bool,
     /// A bit of the byte here comes wrong, in the next read of a part of an object.
@@ -266,7 +268,8 @@ impl FakeStore {
         };
         let objects: Vec<ObjectMeta> = matching().take(LIST_MAX).map(meta).collect();
         let next = matching().nth(LIST_MAX).and(objects.last()).map(|last| last.key.clone());
-        StoreAnswer::Listed { objects, next, time: None }
+        let time = self.tells_time.then(|| Timestamp::from_millis(i64::try_from(self.now).unwrap()));
+        StoreAnswer::Listed { objects, next, time }
     }
 }
 

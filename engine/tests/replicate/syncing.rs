@@ -137,7 +137,7 @@ fn sync_and_stop_leave_nothing_open() {
 #[test]
 fn standing_tells_what_was_read_and_how_long_it_waits() {
     let world = World::new();
-    let unknown = Standing { durable: None, read: None, lag: None, unsent_pages: 0, wal_bytes: None };
+    let unknown = Standing::default();
     assert_eq!(world.standing(A), unknown, "it is not followed yet");
     let mut world = patient();
     let idle = world.standing(A);

@@ -62,6 +62,8 @@ struct World<'a> {
     clients: u32,
     /// Faults strike.
     chaos: bool,
+    /// Clocks showed more than had passed by those that never jump.
+    has_slept: bool,
     coverage: Coverage,
     /// Changes of the store that were looked at.
     changes_seen: usize,
@@ -176,6 +178,7 @@ impl<'a> World<'a> {
             queue: Queue::new(Random::indexed(seed, Stream::Events, 2)),
             clients: 0,
             chaos: true,
+            has_slept: false,
             coverage: Coverage::default(),
             changes_seen: 0,
             written: BTreeMap::new(),

@@ -22,8 +22,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(in crate::replicate) struct Listed {
     pub(in crate::replicate) listing: PlaceListing,
-    /// The store's time, where it told it.
-    pub(in crate::replicate) time: Option<Timestamp>,
+    /// The store's time, where it told it, and when.
+    pub(in crate::replicate) time: Option<(Timestamp, Instant)>,
 }
 
 /// The sub-machine.
@@ -56,6 +56,9 @@ const DAMAGE_COUNTS: Duration = Duration::from_secs(3600);
 
 type Due = ([Option<Duration>; Level::MERGED_MAX], Option<Duration>);
 
+/// So much more than has passed, and than a part of that, is no inaccuracy.
+const JUMP: Duration = Duration::from_secs(600);
+const DRIFT: u32 = 64;
 /// What a local clock says beyond the time that passed is believed after that.
 const JUMP_COUNTS: Duration = Duration::from_secs(24 * 3600);
 
@@ -116,7 +119,7 @@ impl Upkeep {
         self.forget_changed(cx.now, &listing);
         // A store that does not tell its time is at least as old as what it holds.
         let newest = || listing.objects().iter().map(|object| object.arrived).max();
-        let time = time.or_else(newest).map(|time| self.time(cx, time));
+        let time = time.map(|(time, at)| self.time(cx, time, at)).or_else(newest);
         if self.schedule.retention_at(cx.config).is_some_and(|at| at <= cx.now.mono) {
             if let Some(time) = time {
                 let pass = Retaining::start(cx, listing, time, self.doubted.clone(), Mode::Follower);
@@ -165,7 +168,11 @@ impl Upkeep {
                             cx.notice(Notice::RetentionStopped { trouble: trouble.clone() });
                         }
                         self.troubles = troubles;
-                        self.schedule.retained(began, cx.config);
+                        match self.ahead_since {
+                            // What came after the jump is of a time that is still to come.
+                            Some(since) => self.schedule.hold_retention(since.after(JUMP_COUNTS)),
+                            None => self.schedule.retained(began, cx.config),
+                        }
                     }
                     Some(retaining::Told::Stale) => {
                         self.pass = None;
@@ -249,22 +256,23 @@ impl Upkeep {
     /// The time that ages are measured by. A store on this machine has its clock, and so has everything that is written
     /// there: where that jumps forward, everything would be old at once. So no more time passes than by the clock that never
     /// jumps, until the other has been ahead for a day: then somebody has seen it, or the machine had slept.
-    fn time(&mut self, cx: &Context<'_>, told: Timestamp) -> Timestamp {
+    fn time(&mut self, cx: &Context<'_>, told: Timestamp, now: Instant) -> Timestamp {
         if cx.config.modified_is == ModifiedIs::StoreTime {
             return told;
         }
-        let now = cx.now.mono;
         let (time, at) = *self.began.get_or_insert((told, now));
         let passed = i64::try_from(now.since(at).as_millis()).unwrap_or(i64::MAX);
         let by_mono = Timestamp::from_millis(time.as_millis().saturating_add(passed));
-        if told <= by_mono {
-            self.ahead_since = None;
-            return told;
-        }
-        if now.since(*self.ahead_since.get_or_insert(now)) < JUMP_COUNTS {
+        let ahead = told.as_millis().saturating_sub(by_mono.as_millis());
+        let inaccuracy = JUMP + now.since(at) / DRIFT;
+        let is_jump = u64::try_from(ahead).is_ok_and(|ahead| Duration::from_millis(ahead) > inaccuracy);
+        if is_jump && now.since(*self.ahead_since.get_or_insert(now)) < JUMP_COUNTS {
             return by_mono;
         }
-        (self.began, self.ahead_since) = (Some((told, now)), None);
+        if ahead > 0 {
+            self.began = Some((told, now));
+        }
+        self.ahead_since = None;
         told
     }
 

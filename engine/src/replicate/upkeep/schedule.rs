@@ -132,6 +132,11 @@ impl Schedule {
         });
     }
 
+    /// Retention looked, and will see more then.
+    pub(super) fn hold_retention(&mut self, to: Instant) {
+        self.retention = Postponed { to, in_vain: 0 };
+    }
+
     /// The last attempt at a level came to nothing.
     pub(super) fn postpone_levels(&mut self, now: Instant) {
         self.levels.postpone(now);

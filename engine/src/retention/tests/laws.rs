@@ -88,9 +88,9 @@ pub(super) fn policies() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// How many lives of each kind are lived.
+/// How many lives of each kind are lived; more in a soak that is built for it.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").map_or(48, |text| text.parse().expect("PROPTEST_CASES is a number"))
+    option_env!("WALSYNC_LIVES").map_or(48, |text| text.parse().expect("WALSYNC_LIVES is a number"))
 }
 
 pub(super) type Lived = (bool, Policy, Vec<Deed>);
@@ -100,7 +100,7 @@ pub(super) fn lives(kind: Kind) -> impl Strategy<Value = Lived> {
 }
 
 proptest! {
-    // Each life is tens of plans, each of them held against everything. `PROPTEST_CASES` is for soaks.
+    // Each life is tens of plans, each of them held against everything.
     #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]

@@ -208,6 +208,7 @@ impl World<'_> {
         let by = i64::try_from(length).expect("days");
         self.machines.iter().for_each(|machine| machine.clock.jump_wall_ms(by));
         self.store.clock().jump_wall_ms(by);
+        self.has_slept = true;
         self.coverage.reached(Reached::Slept);
     }
 
