@@ -215,7 +215,7 @@ fn head_of_ours_that_stays_damaged_is_replaced_by_a_full_image_on_top() {
     world.restart(|| true);
     world.commit(A, &[4]);
     world.run_for(120 * SECOND);
-    assert!(world.has_notice(A, |n| matches!(n, Notice::ObjectDamaged { .. })));
+    assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
     assert_new_beginning(&world, 4);
 }
 
@@ -353,7 +353,7 @@ fn damaged_manifest_beside_objects_is_told_and_passed_over() {
     world.restart(|| true);
     world.commit(A, &[4]);
     world.run_for(20 * SECOND);
-    assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
+    assert!(world.has_notice(A, |n| matches!(n, Notice::ObjectDamaged { .. })));
     assert_eq!((world.durable(A), world.status(A)), (4, Status::Following));
 }
 
