@@ -85,9 +85,9 @@ struct Deleting {
 /// Keys of one request. A store takes a thousand; an answer that is lost is asked again.
 const KEYS_PER_DELETE: usize = 250;
 
-/// For so long the listing and the manifest count for deletes. A process that slept, or that read back for an hour what
-/// makes up for others, lists again: another writer may have come meanwhile, and may keep more.
-const LISTING_COUNTS: Duration = Duration::from_secs(300);
+/// For so long the listing and the manifest count for deletes, at least and at most. A process that slept, or that read back
+/// for an hour what makes up for others, lists again: another writer may have come meanwhile, and may keep more.
+const LISTING_COUNTS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(300)];
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl Retaining {
                 }
             }
             Doing::Deleting(deleting) => {
-                let may_go_on = !is_old(self.began, cx.now);
+                let may_go_on = !is_old(self.began, cx);
                 deleting.answered(cx, result, &mut self.deleted, &mut self.refused, may_go_on);
                 // What lands there later, and late, is another object.
                 made.retain(|key, _| !self.deleted.contains(key));
@@ -290,7 +290,7 @@ impl Retaining {
             self.step = Doing::Proving { retrying, object };
             return None;
         }
-        if is_old(self.began, cx.now) && planned.deletes().next().is_some() {
+        if is_old(self.began, cx) && planned.deletes().next().is_some() {
             // What was read back counts for the next pass.
             return Some(Told::Stale);
         }
@@ -416,7 +416,9 @@ impl Deleting {
 }
 
 /// By either clock: one of them stands still while a machine sleeps.
-fn is_old(began: Now, now: Now) -> bool {
-    let by_wall = now.wall.as_millis().abs_diff(began.wall.as_millis());
-    now.mono.since(began.mono) >= LISTING_COUNTS || u128::from(by_wall) >= LISTING_COUNTS.as_millis()
+fn is_old(began: Now, cx: &Context<'_>) -> bool {
+    let [least, most] = LISTING_COUNTS;
+    let counts = (cx.config.l0_retention / 2).clamp(least, most);
+    let by_wall = Duration::from_millis(cx.now.wall.as_millis().abs_diff(began.wall.as_millis()));
+    cx.now.mono.since(began.mono) >= counts || by_wall >= counts
 }
