@@ -60,15 +60,19 @@ fn each_database_is_explained_as_the_contract_has_it() {
 #[test]
 fn running_daemon_says_when_things_were_done_and_are_due() {
     let world = World::new();
-    configure(&world, &format!("[verify]\ninterval = \"1h\"\n{CONFIG}"));
-    let (_app, _other) = (world.database("app.db"), world.database("other.db"));
+    // No level is made meanwhile.
+    let levels = "[compaction]\nlevels = [\"1h\", \"2h\", \"3h\"]";
+    configure(&world, &format!("[verify]\ninterval = \"1h\"\n{levels}\n{CONFIG}"));
+    let (writer, _other) = (world.database("app.db"), world.database("other.db"));
     let mut daemon = world.watch(&["app.db"]);
     following(&mut daemon, "app");
     daemon.until("verified", |_| true);
+    writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+    assert_eq!(exit_code(&world.run(&["sync", "app.db", "--wait"])), 0);
     let status: Value = serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap();
     let app = &status["databases"][0];
     // Named as an argument it has the place of its name.
-    configure(&world, &databases(&["*.db"]));
+    configure(&world, &format!("[verify]\ninterval = \"1h\"\n{}", databases(&["*.db"])));
     let document = explained(&world, &[]);
     let times = |database: usize| {
         let triggers = document["databases"][database]["triggers"].as_array().unwrap().clone();
@@ -76,17 +80,19 @@ fn running_daemon_says_when_things_were_done_and_are_due() {
             (one["kind"].as_str().unwrap().to_owned(), one["last_at"].clone(), one["next_at"].clone())
         })
     };
-    for (kind, last, next) in times(0) {
-        let (said_last, said_next) = match kind.as_str() {
-            "sync" => (&app["last_sync_at"], &Value::Null),
-            "snapshot" => (&Value::Null, &app["next_snapshot_at"]),
-            "verify" => (&app["verify"]["at"], &Value::Null),
-            _ => (&Value::Null, &Value::Null),
-        };
-        assert_eq!((&last, &next), (said_last, said_next), "{kind}");
-        let is_known = matches!(kind.as_str(), "sync" | "snapshot" | "verify");
-        assert_eq!(!last.is_null() || !next.is_null(), is_known, "{kind}");
-    }
+    let of = |kind: &str| -> Vec<(Value, Value)> {
+        times(0).filter(|(one, ..)| one == kind).map(|(_, last, next)| (last, next)).collect()
+    };
+    let first = |kind: &str| of(kind).remove(0);
+    assert_eq!(first("sync"), (app["last_sync_at"].clone(), Value::Null));
+    assert_eq!(first("snapshot"), (Value::Null, app["next_snapshot_at"].clone()));
+    // What was synced waits for level 1; nothing waits for those above, and nothing was made yet.
+    let levels: Vec<bool> = of("compaction").iter().map(|(_, next)| next.is_string()).collect();
+    assert_eq!(levels, [true, false, false]);
+    assert!(first("retention").1.is_string());
+    let (checked, again) = first("verify");
+    assert_eq!(checked, app["verify"]["at"]);
+    assert!(again.as_str() > checked.as_str(), "{again}, an hour after {checked}");
     assert!(times(1).all(|(_, last, next)| last.is_null() && next.is_null()), "nobody follows the other");
 }
 

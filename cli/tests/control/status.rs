@@ -95,6 +95,27 @@ fn store_that_is_away_is_degraded_with_its_lag_and_the_error() {
 }
 
 #[test]
+fn a_daemon_whose_store_has_never_answered_is_found_and_says_why() {
+    let (world, server) = (World::new(), S3Server::start(&["bucket"]));
+    let _writer = world.database("app.db");
+    server.inject(Rule::on_any(Fault::Drop).always());
+    let mut daemon = world.start(Some(&server), &["app.db"], &[], "log");
+    let started = Instant::now();
+    while status(&world, &[]).1["databases"].as_array().is_none_or(Vec::is_empty) {
+        assert!(started.elapsed() < Duration::from_secs(60), "it is not found");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let app = until_status(&world, "app", |app| app["state"] == "starting" && !app["last_error"].is_null());
+    assert!(app["last_error"].as_str().unwrap().contains("has not answered yet"), "{app}");
+    assert_eq!(app["pid"], json!(daemon.pid()));
+    let late = world.run(&["sync", "app.db", "--wait"]);
+    assert_eq!(exit_code(&late), 3, "{}", stderr(&late));
+    server.clear_faults();
+    until_following(&mut daemon, "app");
+    until_status(&world, "app", |app| app["state"] == "following" && app["last_error"].is_null());
+}
+
+#[test]
 fn databases_that_cannot_go_on_are_named_with_the_reason() {
     let world = World::new();
     let _writer = world.database("app.db");

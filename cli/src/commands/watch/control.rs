@@ -1,15 +1,17 @@
 //! What is asked of a running daemon over its control socket: how everything stands, syncs and snapshots. Nothing here
 //! waits.
 
+use super::WatchJob;
 use super::account::Account;
 use super::events;
 use super::ledger::Ledger;
 use super::upkeep_done::with_due;
 use super::waits::{Waits, Wanted};
+use crate::config::DatabaseSpec;
 use crate::control::{
     Answer, Asked, DaemonReport, DatabaseReport, Failed, Request, Selection, Server, UpkeepReport,
 };
-use crate::exit::Failure;
+use crate::exit::{Failure, Kind};
 use crate::output::format_timestamp;
 use engine::replicate::{Notice, SourceId, Standing, Status};
 use io_real::driver::Handle;
@@ -54,6 +56,36 @@ impl Control {
         }
     }
 
+    /// Answers while the store has not answered yet: nothing is followed, and nothing can be done.
+    pub(super) fn asked_too_early(&self, asked: Asked, job: &WatchJob) {
+        let Asked { request, answers } = asked;
+        let why = format!("the store {} has not answered yet", self.store);
+        if !matches!(request, Request::Status) {
+            let failure = Failure::new(Kind::Unavailable, why).hint("walsync status");
+            return answers.end(Answer::Failed(Failed::from(&failure)));
+        }
+        let waiting = |spec: &DatabaseSpec| {
+            let (_, report) = of_refused((&spec.path, &(spec.place.to_string(), why.clone())));
+            let state_for_ms = ms(self.started_at.elapsed());
+            DatabaseReport { state: events::state(Status::Starting).to_owned(), state_for_ms, ..report }
+        };
+        let databases = job.databases.iter().map(waiting).collect();
+        let report = DaemonReport { databases, ..self.report(Instant::now(), false) };
+        answers.end(Answer::Status(Box::new(report)));
+    }
+
+    /// Of the daemon, without its databases.
+    fn report(&self, now: Instant, ending: bool) -> DaemonReport {
+        DaemonReport {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            store: self.store.clone(),
+            running_for_ms: ms(now.duration_since(self.started_at)),
+            ending,
+            databases: Vec::new(),
+        }
+    }
+
     /// A file is not followed.
     pub(super) fn refuse(&mut self, name: String, path: PathBuf, why: String) {
         self.refused.insert(path, (name, why));
@@ -85,14 +117,7 @@ impl Control {
                 // One may have got its place since.
                 let is_out = |path: &Path| path.exists() && ledger.id_of(path).is_none();
                 databases.extend(self.refused.iter().filter(|(path, _)| is_out(path)).map(of_refused));
-                let daemon = DaemonReport {
-                    pid: std::process::id(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    store: self.store.clone(),
-                    running_for_ms: ms(now.duration_since(self.started_at)),
-                    ending,
-                    databases: Vec::new(),
-                };
+                let daemon = self.report(now, ending);
                 let standings = handle.standings();
                 tokio::task::spawn(async move {
                     let standings = standings.await;

@@ -82,11 +82,14 @@ impl Daemon {
         host::make_state_dir(&job.state_dir.path, &elsewhere)?;
         host::raise_open_files(job.databases.len(), job.limits.requests_in_flight)?;
         let store = open_store(&job.store)?;
+        // Whoever asks how it stands must find it also while the store is away.
+        let mut control = Control::start(&job.state_dir.path, job.store.url.to_string());
         let conditional_writes = {
             let mut probe = std::pin::pin!(fencing::probe(job, &*store, printer));
             loop {
                 tokio::select! {
                     probed = &mut probe => break probed?,
+                    asked = control.next() => control.asked_too_early(asked, job),
                     asked = signals.next() => match asked {
                         Asked::End => return Err(interrupted(job)),
                         Asked::Reload => tracing::warn!("SIGHUP: the store has not answered yet, nothing is reloaded"),
@@ -123,7 +126,7 @@ impl Daemon {
             wake,
             ledger: Ledger::default(),
             events: Events::new(job.outcome.is_none()),
-            control: Control::start(&job.state_dir.path, job.store.url.to_string()),
+            control,
             checks: Checks::new(job),
             known: Vec::new(),
             refused: BTreeSet::new(),
