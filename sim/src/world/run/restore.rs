@@ -204,7 +204,7 @@ impl World<'_> {
         let (began, elapsed) = (self.clock.mono(), standing_clock::stopwatch());
         let mut work = pin!(work);
         let objects = self.store.peek_below(&self.place.prefix());
-        let bytes: u64 = objects.iter().map(|(_, object)| object.bytes.len() as u64).sum();
+        let bytes: u64 = objects.values().map(|object| object.bytes.len() as u64).sum();
         let requests = u32::try_from(bytes / restoring.request_bytes_max).unwrap_or(u32::MAX);
         let ends_within = ENDS_WITHIN + requests * PER_REQUEST;
         loop {
