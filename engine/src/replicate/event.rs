@@ -279,6 +279,8 @@ pub enum StoreAnswer {
     },
     /// Hashed.
     Hashed {
+        /// Whether the store keeps the same beside the object.
+        is_compared: bool,
         /// Of the whole object.
         sha256: Sha256,
     },

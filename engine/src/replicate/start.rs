@@ -276,12 +276,12 @@ impl Start {
                 let head = Head::new(object, header);
                 self.judge(cx, head, true)
             }
-            (Step::Hash(_, head, sent), StoreAnswer::Hashed { sha256 }) => {
+            (Step::Hash(_, head, sent), StoreAnswer::Hashed { sha256, .. }) => {
                 let standing = if sent.contains(&sha256) { Standing::Adopted } else { Standing::Copied };
                 let head = *head;
                 Some(self.found(Some((head, standing))))
             }
-            (Step::Rewritten(_, head), StoreAnswer::Hashed { sha256 }) => {
+            (Step::Rewritten(_, head), StoreAnswer::Hashed { sha256, .. }) => {
                 let head = *head;
                 let same = self.known.take().is_some_and(|known| known.sha256 == Some(sha256));
                 // A copy of the same bytes, or a store whose answers and listings disagree about versions.

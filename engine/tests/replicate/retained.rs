@@ -7,7 +7,7 @@ use engine::key::{Layout, ModifiedIs, ObjectKey};
 use engine::manifest::Manifest;
 use engine::replicate::{DatabaseConfig, Event, Notice, StoreRequest};
 use engine::retention::Policy;
-use engine::store::{Fatal, StoreError};
+use engine::store::{Fatal, Sha256, StoreError};
 use engine::types::{Instant, Level, Timestamp, Txid};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -184,4 +184,22 @@ fn an_object_that_was_damaged_is_read_whole_before_anything_goes_for_its_sake() 
         "{requests:?}"
     );
     assert!(first(requests, proof).is_some());
+}
+
+#[test]
+fn a_digest_with_nothing_to_compare_it_with_is_read_twice_before_it_is_in_the_index() {
+    let mut world = followed(|config| keeps(config, Duration::ZERO));
+    commits(&mut world, 3, 10 * SECOND);
+    // Who starts anew reads back what makes up for slots.
+    world.restart(|| true);
+    world.store.keeps_no_digests = true;
+    world.run_for(40 * SECOND);
+    world.store.misreads_next = true;
+    commits(&mut world, 20, 30 * SECOND);
+    assert!(first(&world.host(A).requests, is_delete).is_some());
+    let place = &world.host(A).config.place;
+    for entry in manifest(&world).unwrap().objects {
+        let bytes = world.store.bytes(&place.object_key(Layout::S3, entry.key)).unwrap();
+        assert_eq!(entry.sha256, Some(Sha256::of(bytes)), "{}", entry.key);
+    }
 }

@@ -17,6 +17,10 @@ pub(crate) struct FakeStore {
     writes: u64,
     /// By the store's clock, in milliseconds.
     pub(crate) now: u64,
+    /// It keeps no SHA-256 beside objects.
+    pub(crate) keeps_no_digests: bool,
+    /// The next whole object is read wrong.
+    pub(crate) misreads_next: bool,
     /// A listing tells the time.
     pub(crate) tells_time: bool,
     /// As many servers do that speak S3.
@@ -105,7 +109,14 @@ impl FakeStore {
             }
             StoreRequest::List { prefix, after } => Ok(self.list(prefix, after.as_deref().unwrap_or(""))),
             StoreRequest::Hash { key } => {
-                Ok(StoreAnswer::Hashed { sha256: Sha256::of(&self.object(key)?.bytes) })
+                let sha256 = Sha256::of(&self.object(key)?.bytes);
+                // Once it comes wrong, in a way that changes no page.
+                let sha256 = if std::mem::take(&mut self.misreads_next) {
+                    Sha256::of(b"another packing")
+                } else {
+                    sha256
+                };
+                Ok(StoreAnswer::Hashed { sha256, is_compared: !self.keeps_no_digests })
             }
             StoreRequest::Page { keys, pgno } => {
                 for key in keys {

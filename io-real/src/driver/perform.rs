@@ -125,7 +125,8 @@ impl<S: Source> Performer<S> {
                 Ok(StoreAnswer::Listed { objects: page.objects, next: page.next, time: page.time })
             }
             StoreRequest::Hash { key } => {
-                Ok(StoreAnswer::Hashed { sha256: read::hash(requests, work, &key, format.lock_byte).await? })
+                let (sha256, is_compared) = read::hash(requests, work, &key, format.lock_byte).await?;
+                Ok(StoreAnswer::Hashed { sha256, is_compared })
             }
             StoreRequest::Page { keys, pgno } => {
                 let page = read::page(requests, work, &keys, pgno, format.lock_byte).await?;

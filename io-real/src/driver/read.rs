@@ -18,13 +18,14 @@ use std::sync::Arc;
 const SIDE_BY_SIDE: usize = 4;
 
 /// SHA-256 of an object that decodes: one bit that came wrong would make another's object of our own. What the store keeps
-/// beside it must agree: a bit that changes no page makes an object that no restore takes.
+/// beside it must agree: a bit that changes no page makes an object that no restore takes. The second value: whether there was
+/// something to compare it with.
 pub(super) async fn hash(
     requests: &Requests,
     work: &Arc<dyn Work>,
     key: &str,
     lock_byte: LockByte,
-) -> Result<Sha256, StoreError> {
+) -> Result<(Sha256, bool), StoreError> {
     type Hashing = (sha2::Sha256, Decoder);
     fn step((hash, decoder): &mut Hashing, mut bytes: &[u8]) -> Result<(), DecodeError> {
         hash.update(bytes);
@@ -39,7 +40,7 @@ pub(super) async fn hash(
     if beside.is_some_and(|beside| beside != sha256) {
         return Err(damaged(key, "its SHA-256 is not the one in its metadata"));
     }
-    Ok(sha256)
+    Ok((sha256, beside.is_some()))
 }
 
 /// Headers and page checksums of objects, in the order of the keys.

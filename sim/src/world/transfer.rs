@@ -205,7 +205,7 @@ fn hashed(sha256: Sha256, beside: Option<Sha256>) -> Result<StoreAnswer, StoreEr
         let message = "its SHA-256 is not the one in its metadata".into();
         return Err(StoreError::Fatal { kind: Fatal::Unsupported, message });
     }
-    Ok(StoreAnswer::Hashed { sha256 })
+    Ok(StoreAnswer::Hashed { sha256, is_compared: beside.is_some() })
 }
 
 /// What a response is to the engine, where nothing is computed from it.

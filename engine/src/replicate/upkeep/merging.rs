@@ -194,7 +194,7 @@ impl Merging {
             Settled::NotYet => return None,
             Settled::Missing => return Some(MergingEnd::Stale),
             Settled::Damaged => false,
-            Settled::Answer(StoreAnswer::Hashed { sha256 }) => sha256 == merged.sha256,
+            Settled::Answer(StoreAnswer::Hashed { sha256, .. }) => sha256 == merged.sha256,
             Settled::Answer(other) => unreachable!("asked for a hash, answered {other:?}"),
         };
         if !is_same && !mutated(Mutant::CompactionNotReadBack) {

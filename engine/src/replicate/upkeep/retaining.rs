@@ -67,6 +67,9 @@ enum Doing {
     Proving {
         retrying: Retrying,
         object: ObjectKey,
+        /// What it was the last time, where the store keeps nothing to compare it with: a bit that comes wrong and changes
+        /// no page would put a digest into the index that accuses a sound object.
+        before: Option<Sha256>,
     },
     Deleting(Deleting),
     Index(RequestId),
@@ -185,7 +188,7 @@ impl Retaining {
                 Reading::Done => self.plan(cx, known, made),
                 Reading::Gone => Some(Told::Stale),
             },
-            Doing::Proving { retrying, object } => {
+            Doing::Proving { retrying, object, before } => {
                 let object = *object;
                 match retrying.answer(cx, result) {
                     Settled::NotYet if retrying.attempts() >= ATTEMPTS_MAX => Some(Told::Stale),
@@ -198,7 +201,15 @@ impl Retaining {
                         known.learn_damage(object, message);
                         self.plan(cx, known, made)
                     }
-                    Settled::Answer(StoreAnswer::Hashed { sha256 }) => {
+                    Settled::Answer(StoreAnswer::Hashed { sha256, is_compared })
+                        if !is_compared && *before != Some(sha256) && !mutated(Mutant::HeaderReadOnce) =>
+                    {
+                        *before = Some(sha256);
+                        let key = cx.config.place.object_key(cx.config.layout, object);
+                        *retrying = Retrying::start(cx, StoreRequest::Hash { key });
+                        None
+                    }
+                    Settled::Answer(StoreAnswer::Hashed { sha256, .. }) => {
                         self.prove(known, made, object, sha256);
                         self.prove_or_delete(cx, known, made)
                     }
@@ -287,7 +298,7 @@ impl Retaining {
         if let Some(object) = unproven {
             let key = cx.config.place.object_key(cx.config.layout, object);
             let retrying = Retrying::start(cx, StoreRequest::Hash { key });
-            self.step = Doing::Proving { retrying, object };
+            self.step = Doing::Proving { retrying, object, before: None };
             return None;
         }
         if is_old(self.began, cx) && planned.deletes().next().is_some() {
