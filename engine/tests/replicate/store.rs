@@ -8,7 +8,7 @@ use engine::ltx::{HEADER_BYTES, Header, read_any};
 use engine::replicate::{Got, ObjectDigest, RequestId, StoreAnswer, StoreRequest};
 use engine::store::{Attributes, Condition, ETag, ObjectMeta, Sha256, StoreError};
 use engine::types::{Level, LockByte, Timestamp, Txid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeStore {
@@ -19,8 +19,8 @@ pub(crate) struct FakeStore {
     pub(crate) now: u64,
     /// It keeps no SHA-256 beside objects.
     pub(crate) keeps_no_digests: bool,
-    /// The next whole object is read wrong.
-    pub(crate) misreads_next: bool,
+    /// Objects that are read wrong once.
+    pub(crate) misread_once: BTreeSet<String>,
     /// A listing tells the time.
     pub(crate) tells_time: bool,
     /// As many servers do that speak S3.
@@ -111,11 +111,8 @@ impl FakeStore {
             StoreRequest::Hash { key } => {
                 let sha256 = Sha256::of(&self.object(key)?.bytes);
                 // Once it comes wrong, in a way that changes no page.
-                let sha256 = if std::mem::take(&mut self.misreads_next) {
-                    Sha256::of(b"another packing")
-                } else {
-                    sha256
-                };
+                let sha256 =
+                    if self.misread_once.remove(key) { Sha256::of(b"another packing") } else { sha256 };
                 Ok(StoreAnswer::Hashed { sha256, is_compared: !self.keeps_no_digests })
             }
             StoreRequest::Page { keys, pgno } => {
