@@ -276,7 +276,9 @@ impl Custody {
     /// Ends of compacted objects and snapshots, of all that ever were: since when, and when they were sealed.
     fn ends(&self) -> BTreeMap<u64, (Timestamp, Timestamp)> {
         let mut ends: BTreeMap<u64, (Timestamp, Timestamp)> = BTreeMap::new();
-        for (key, came) in self.objects.iter().filter(|(key, _)| key.level() > Level::L0) {
+        // One that was never what its writer sent ends nothing.
+        let is_end = |(key, came): &(&ObjectKey, &Came)| key.level() > Level::L0 && came.is_whole;
+        for (key, came) in self.objects.iter().filter(is_end) {
             // A first image counts with its claim only.
             let n = (*key).max().into_inner();
             if n == 1 {

@@ -233,6 +233,7 @@ impl Upkeep {
                 compacting::Told::Made { info, header, entry } => {
                     let levels = &cx.config.upkeep.levels;
                     self.schedule.came(cx.now, levels, info.key, header.timestamp());
+                    self.schedule.progressed();
                     self.versions.insert(info.key, info.etag);
                     self.made.insert(entry.key, *entry);
                     told = pass.go_on(cx, &mut self.known);

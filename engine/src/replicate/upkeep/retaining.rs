@@ -159,6 +159,8 @@ impl Retaining {
             Doing::Manifest(retrying) => {
                 match retrying.answer(cx, result) {
                     Settled::NotYet => return None,
+                    // It was listed: what it promises counts.
+                    Settled::Missing if self.listing.manifest().is_some() => return Some(Told::Stale),
                     Settled::Missing => {}
                     Settled::Answer(StoreAnswer::Got(got)) => {
                         if !self.index.read(got) {

@@ -95,6 +95,11 @@ impl Schedule {
         }
     }
 
+    /// An object of a level was made.
+    pub(super) fn progressed(&mut self) {
+        self.levels.in_vain = 0;
+    }
+
     /// The lowest level above `after` that is due.
     pub(super) fn due_level(&self, now: Now, config: &DatabaseConfig, after: Option<Level>) -> Option<Level> {
         let levels = config.upkeep.levels.iter().map(|(level, _)| level).filter(|level| Some(*level) > after);
@@ -123,6 +128,8 @@ impl Schedule {
     pub(super) fn retained(&mut self, began: Instant, config: &DatabaseConfig) {
         let Some(policy) = config.upkeep.policy else { return };
         self.retention.in_vain = 0;
+        // The store does what it is asked: levels need not wait any longer.
+        self.levels = Postponed::default();
         self.is_left_over = false;
         let wait = policy.l0.max(RETENTION_INTERVAL_MIN) + ROUNDING;
         // What came later than that was too young.

@@ -258,7 +258,9 @@ impl World<'_> {
         let place = &self.places[run.what.place].place;
         let key_of = |name: &String| ObjectKey::parse(Layout::S3, place.name_of(name)?);
         let gone: BTreeSet<ObjectKey> = run.deleted.iter().filter_map(key_of).collect();
-        if let Some(key) = gone.iter().find(|key| !told.deleted.contains(*key)) {
+        // One that acted and was answered with an error, and was refused when it was asked once more, is not known to have acted.
+        let is_known = told.refused == 0;
+        if let Some(key) = gone.iter().find(|key| is_known && !told.deleted.contains(*key)) {
             return Err(Violation::new(8, format!("{key} was deleted by a run that does not say so")));
         }
         if let Some(retention) = &told.retention {
@@ -289,7 +291,9 @@ impl World<'_> {
         let named: BTreeSet<u64> =
             retention.points_removed.iter().map(|point| point.txid.into_inner()).collect();
         let left = custody.points_without(&goes);
-        if let Some(n) = begun.points.difference(&left).find(|n| !named.contains(n)) {
+        // A first image counts by its claim, which who counts here does not look at.
+        let is_point = |n: &&u64| **n > 1;
+        if let Some(n) = begun.points.difference(&left).filter(is_point).find(|n| !named.contains(n)) {
             let message = format!("point {n} goes with what a run deletes, and is not named: {:?}", run.what);
             return Err(Violation::new(8, message));
         }

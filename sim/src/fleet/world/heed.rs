@@ -45,6 +45,8 @@ impl World<'_> {
             Notice::Fenced(fenced) => {
                 self.coverage.reached(Reached::Fenced);
                 if fenced.copied_state {
+                    // That it lost the place it was not told: its configuration counts as before.
+                    self.places[place].ownership.was_not_told(machine);
                     self.coverage.reached(Reached::CopyFenced);
                 }
             }
@@ -53,6 +55,8 @@ impl World<'_> {
                 self.coverage.reached(if upper { Reached::UpperLevelMade } else { Reached::LevelMade });
             }
             Notice::ObjectDamaged { .. } => self.places[place].custody.doubted = true,
+            // Where somebody else let a base go while a level was made of what stands on it, the rest stays, and that is said.
+            Notice::RetentionStopped { .. } => self.places[place].custody.doubted = true,
             Notice::CompactionStopped { .. } => self.coverage.reached(Reached::CompactionStopped),
             Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
             Notice::Healed { reason, .. } => self.healed(reason),

@@ -119,7 +119,10 @@ impl World<'_> {
         let excused = match error {
             RestoreError::Store(ReadError { error, .. }) => *error != StoreError::Missing,
             // A bit that comes wrong again and again is not told from one that lies wrong.
-            RestoreError::Plan(_) | RestoreError::NotProven { .. } => !self.by_hand.misread().is_empty(),
+            // One that lies wrong has its inputs beside it, which who listed their level before they came does not know.
+            RestoreError::Plan(_) | RestoreError::NotProven { .. } => {
+                !self.by_hand.misread().is_empty() || self.places[wanted.place].custody.has_spoiled()
+            }
             _ => false,
         };
         if excused || !is_promised {
