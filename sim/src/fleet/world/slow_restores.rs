@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::fleet::by_hand::SlowRestore;
+use crate::fleet::custody::NEWEST;
 use crate::fleet::image::Image;
 use crate::fleet::page;
 use crate::world::window::{Asked, Window};
@@ -82,7 +83,10 @@ impl World<'_> {
             return BTreeMap::new();
         };
         let now = self.store.clock().now().wall;
-        self.places[place].custody.promised(now, &policy, self.clocks_are_right())
+        let mut promised = self.places[place].custody.promised(now, &policy, self.clocks_are_right());
+        // A later one may be in the store by now; that of `Latest` is looked at.
+        promised.retain(|_, why| *why != NEWEST);
+        promised
     }
 
     /// Property 1: whatever went meanwhile, it is that state, and for the newest none that was announced is passed over.
