@@ -32,6 +32,8 @@ impl Asked {
     pub(crate) fn count(&mut self, request: &StoreRequest) {
         let counter = match request {
             StoreRequest::Put { condition: Condition::IfMatch(_), .. } => &mut self.rewrites,
+            // Where there is none: it comes again with a listing, as a rewrite does.
+            StoreRequest::Put { key, .. } if key.ends_with("manifest.json") => &mut self.rewrites,
             StoreRequest::Put { key, .. } | StoreRequest::Stage { key, .. } if key.contains("/0009/") => {
                 &mut self.images
             }

@@ -33,8 +33,8 @@ impl World<'_> {
             let (txid, database) = match snapshot.restore(target) {
                 // Property 21: what needs the damaged object, and nothing else, is an error.
                 Err(_) if self.lacks_a_sound_base(place, meant) => continue,
-                // One that was spoiled as it was written is no point, and its slot may have gone: custody looks at promises.
-                Err(_) if target != Target::Latest && model.custody.has_spoiled() => continue,
+                // Custody looks at what is promised.
+                Err(_) if target != Target::Latest && !self.may_stay(place, meant) => continue,
                 restored => restored?,
             };
             let wanted = if target == Target::Latest { newest } else { txid };
@@ -46,6 +46,16 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a policy promises this slot, or none lets anything go.
+    fn may_stay(&self, place: usize, txid: Txid) -> bool {
+        let Some(policy) = self.settings.upkeep.as_ref().and_then(|upkeep| upkeep.policy) else {
+            return true;
+        };
+        let now = self.store.clock().now().wall;
+        let promised = self.places[place].custody.promised(now, &policy, self.clocks_are_right());
+        !self.places[place].custody.has_spoiled() && promised.contains_key(&txid.into_inner())
     }
 
     /// Whether an object rotted that every way to this slot needs.
