@@ -45,6 +45,8 @@ pub struct Custody {
     deleted: bool,
     /// How many, of slots and of others.
     pub gone: (usize, usize),
+    /// How many objects came.
+    pub arrivals: usize,
 }
 
 impl Custody {
@@ -104,6 +106,7 @@ impl Custody {
         }
         self.came.entry(came.to.0).or_insert(at);
         self.objects.insert(key, came);
+        self.arrivals += 1;
         Ok(())
     }
 

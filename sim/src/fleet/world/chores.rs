@@ -53,6 +53,8 @@ struct Begun {
     /// Objects that had gone, and those because of the run.
     gone: usize,
     own: usize,
+    /// Objects that had come.
+    arrivals: usize,
 }
 
 impl World<'_> {
@@ -176,6 +178,7 @@ impl World<'_> {
                 points: custody.points_without(&BTreeSet::new()),
                 gone: custody.gone.0 + custody.gone.1,
                 own: run.deleted.len(),
+                arrivals: custody.arrivals,
             }),
             StoreRequest::Delete { keys } => self.orders.hand_deletes(keys, client, run.policy),
             StoreRequest::Merge { key, .. } => self.orders.hand_makes(key),
@@ -298,7 +301,9 @@ impl World<'_> {
             return Err(Violation::new(8, message));
         }
         let all_went = run.what.dry_run || retention.deletes().count() == own;
-        if let Some(n) = named.iter().find(|n| all_went && left.contains(n)) {
+        // What came meanwhile may lead there anew.
+        let as_seen = all_went && custody.arrivals == begun.arrivals;
+        if let Some(n) = named.iter().find(|n| as_seen && left.contains(n)) {
             let message = format!("point {n} is said to go, and restores: {:?}", run.what);
             return Err(Violation::new(8, message));
         }
