@@ -291,7 +291,8 @@ impl Files {
     }
 
     fn copy(&mut self, upto: usize) {
-        if upto <= self.backfilled {
+        // Of a log that began anew since, nothing is left to copy.
+        if upto <= self.backfilled || upto > self.log.frames().len() {
             return;
         }
         let size = self.image.len();
