@@ -141,7 +141,9 @@ impl Custody {
         let is_old = |at: Timestamp| age_ms(at, now) > 2 * policy.l0.as_millis() as i128 + 60_000;
         let goes =
             |(key, came): &(&ObjectKey, &Came)| *key != newest && !came.claim && !self.is_late(**key, came);
-        let stays = slots().filter(goes).find(|(key, _)| {
+        // A snapshot that arrived late makes a point of its slot again, and nobody waits for it to grow old.
+        let is_base = |key: &ObjectKey| self.is_there(ObjectKey::snapshot((*key).max())) == Some(true);
+        let stays = slots().filter(goes).filter(|(key, _)| !is_base(key)).find(|(key, _)| {
             self.there().any(|(other, made)| {
                 is_upper(other) && other.range().covers(key.range()) && is_old(made.arrived)
             })
