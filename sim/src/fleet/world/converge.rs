@@ -20,6 +20,8 @@ impl World<'_> {
         let interval = self.settings.max_interval;
         let nudge_seconds = NUDGE_SECONDS + interval.as_secs();
         let begun_at = self.clock.mono();
+        // A file that was put back may equal the store for a moment, while what was read before is on its way.
+        let mut is_steady = false;
         for second in 0.. {
             self.all_are_followed()?;
             if second % nudge_seconds == 0 {
@@ -30,9 +32,10 @@ impl World<'_> {
             }
             self.pass(Duration::from_secs(1))?;
             let missing: Vec<usize> = (0..self.places.len()).filter(|p| !self.has_converged(*p)).collect();
-            if missing.is_empty() {
+            if missing.is_empty() && is_steady {
                 return Ok(());
             }
+            is_steady = missing.is_empty();
             let patience = |place: &usize| {
                 // The third time that two are made to commit to a damaged place comes as the time is over.
                 let model = &self.places[*place];
