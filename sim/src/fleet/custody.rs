@@ -141,9 +141,12 @@ impl Custody {
         let is_old = |at: Timestamp| age_ms(at, now) > 2 * policy.l0.as_millis() as i128 + 60_000;
         let goes =
             |(key, came): &(&ObjectKey, &Came)| *key != newest && !came.claim && !self.is_late(**key, came);
-        // A snapshot that arrived late makes a point of its slot again, and nobody waits for it to grow old.
-        let is_base = |key: &ObjectKey| self.is_there(ObjectKey::snapshot((*key).max())) == Some(true);
-        let stays = slots().filter(goes).filter(|(key, _)| !is_base(key)).find(|(key, _)| {
+        // An object that arrives late makes a point of its last slot again, and nobody waits for it to grow old.
+        let is_end = |slot: &ObjectKey| {
+            let ends_there = |other: &ObjectKey| other.level() > Level::L0 && (*other).max() == (*slot).max();
+            self.there().any(|(other, _)| ends_there(other))
+        };
+        let stays = slots().filter(goes).filter(|(key, _)| !is_end(key)).find(|(key, _)| {
             self.there().any(|(other, made)| {
                 is_upper(other) && other.range().covers(key.range()) && is_old(made.arrived)
             })
