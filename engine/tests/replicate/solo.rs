@@ -30,6 +30,14 @@ fn untidy() -> World {
 /// Runs a cleanup that keeps the newest state alone; `answer` may answer in place of the store, which counts deletes.
 fn clean_up(
     world: &mut World,
+    answer: impl FnMut(&mut FakeStore, u32, &[String]) -> Option<StoreAnswer>,
+) -> Outcome {
+    clean_up_where_a_proof_takes(Duration::from_millis(10), world, answer)
+}
+
+fn clean_up_where_a_proof_takes(
+    proof: Duration,
+    world: &mut World,
     mut answer: impl FnMut(&mut FakeStore, u32, &[String]) -> Option<StoreAnswer>,
 ) -> Outcome {
     let mut config = world.host(A).config.clone();
@@ -40,7 +48,8 @@ fn clean_up(
     for _ in 0..10_000 {
         match solo.poll() {
             SoloOutput::Request(id, request) => {
-                now = later(now, Duration::from_millis(10));
+                let is_proof = matches!(request, StoreRequest::Hash { .. });
+                now = later(now, if is_proof { proof } else { Duration::from_millis(10) });
                 let special = match &request {
                     StoreRequest::Delete { keys } => {
                         deletes += 1;
@@ -120,6 +129,15 @@ fn what_went_before_a_pass_was_given_up_is_told_as_well() {
     assert_eq!(told, outcome.deleted);
     let undisturbed = clean_up(&mut untidy(), |_, _, _| None).retention.unwrap();
     assert_eq!(retention.points_removed, undisturbed.points_removed);
+}
+
+#[test]
+fn what_took_an_hour_to_prove_is_not_read_again_when_the_place_is_listed_once_more() {
+    let mut world = untidy();
+    let before = keys(&world);
+    let outcome = clean_up_where_a_proof_takes(Duration::from_secs(3600), &mut world, |_, _, _| None);
+    assert!(!outcome.gave_up && outcome.deleted.len() > 3, "{outcome:?}");
+    assert_eq!(outcome.deleted, &before - &keys(&world));
 }
 
 const DAY_MS: i64 = 24 * 3_600_000;

@@ -3,6 +3,7 @@
 use super::compacting::{self, Compacting};
 use super::retaining::{self, Mode, Retaining};
 use super::schedule::Schedule;
+use super::versions::Versions;
 use crate::compact::Stop;
 use crate::key::{ModifiedIs, ObjectKey, PlaceListing};
 use crate::manifest::IndexEntry;
@@ -32,7 +33,7 @@ pub(in crate::replicate) struct Upkeep {
     schedule: Schedule,
     /// Of objects of these versions.
     known: Knowledge,
-    versions: BTreeMap<ObjectKey, ETag>,
+    versions: Versions,
     /// When what is known of damaged objects is looked at again.
     damage_until: Option<Instant>,
     /// Objects that were damaged.
@@ -291,8 +292,6 @@ impl Upkeep {
 
     fn forget_changed(&mut self, now: Now, listing: &PlaceListing) {
         self.damage_until.get_or_insert(now.mono.after(DAMAGE_COUNTS));
-        let is_same = |key: &ObjectKey, etag: &ETag| listing.get(*key).is_some_and(|info| info.etag == *etag);
-        self.versions.retain(|key, etag| is_same(key, etag));
         if self.damage_until.is_some_and(|until| until <= now.mono) {
             // It may have come wrong, again and again. Whatever the index says of it, it is read whole before anything goes
             // for its sake.
@@ -303,10 +302,6 @@ impl Upkeep {
             self.known.forget_damage();
             self.damage_until = None;
         }
-        let versions = &self.versions;
-        self.known.retain(|key| versions.contains_key(key));
-        self.made.retain(|key, _| versions.contains_key(key));
-        // What is learned from now on is of the versions that are listed.
-        self.versions = listing.objects().iter().map(|info| (info.key, info.etag.clone())).collect();
+        self.versions.listed(listing, &mut self.known, &mut self.made);
     }
 }

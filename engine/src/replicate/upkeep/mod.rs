@@ -21,6 +21,7 @@ mod reads;
 mod retaining;
 mod schedule;
 mod solo;
+mod versions;
 
 pub use config::UpkeepConfig;
 pub(super) use machine::{Listed, Upkeep};

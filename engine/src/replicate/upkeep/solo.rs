@@ -7,6 +7,7 @@ use super::compacting::{self, Compacting};
 use super::outcome::Outcome;
 use super::reads::{Reading, Reads};
 use super::retaining::{self, Mode, Retaining};
+use super::versions::Versions;
 use crate::compact::{Compaction, End, plan};
 use crate::key::{ListingBuilder, ObjectInfo, ObjectKey, PlaceListing};
 use crate::manifest::IndexEntry;
@@ -43,6 +44,7 @@ pub struct Solo {
     out: Outbox,
     doing: Doing,
     known: Knowledge,
+    versions: Versions,
     made: BTreeMap<ObjectKey, IndexEntry>,
     outcome: Outcome,
     /// How often the place changed under it.
@@ -93,6 +95,7 @@ impl Solo {
             out,
             doing,
             known: Knowledge::default(),
+            versions: Versions::default(),
             made: BTreeMap::new(),
             outcome: Outcome::default(),
             stale: 0,
@@ -216,8 +219,7 @@ impl Solo {
     }
 
     fn listed(&mut self, cx: &mut Context<'_>, listing: PlaceListing, time: Option<Timestamp>) {
-        // What was learned and read whole may be other versions by now.
-        (self.known, self.made) = (Knowledge::default(), BTreeMap::new());
+        self.versions.listed(&listing, &mut self.known, &mut self.made);
         let Some(confirmed) = listing.head() else {
             self.outcome.is_empty = true;
             self.doing = Doing::Done;
