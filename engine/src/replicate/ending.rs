@@ -198,7 +198,7 @@ impl Database {
         }));
         // A restart must know that the place was lost, or a configured `always` would take it straight back, and
         // two such writers would fight for ever. A writer that never had it lost nothing.
-        let is_lost = self.owned && !copied && !mutated(Mutant::FencedForgotten);
+        let is_lost = self.owned && !mutated(Mutant::FencedForgotten);
         let lost_to = is_lost.then(|| by.unwrap_or(NodeId::UNKNOWN));
         self.phase = Phase::Ending(Ending::start(cx, Status::Fenced, lost_to));
     }

@@ -41,6 +41,8 @@ pub struct Custody {
     let_go: BTreeSet<u64>,
     /// Somebody took an object for damaged, be it that it came wrong: it is looked at again later.
     pub doubted: bool,
+    /// Objects were missing on the way to something that is promised, and that was told: around them nothing goes.
+    pub has_stopped: bool,
     /// Deletes since the last look.
     deleted: bool,
     /// How many, of slots and of others.
@@ -119,13 +121,18 @@ impl Custody {
 
     /// Whether an object lies there that is not what was sent.
     pub fn has_spoiled(&self) -> bool {
-        self.there().any(|(_, came)| !came.is_whole)
+        self.spoilt().next().is_some()
+    }
+
+    /// The objects that lie there and are not what was sent.
+    pub fn spoilt(&self) -> impl Iterator<Item = ObjectKey> {
+        self.there().filter(|(_, came)| !came.is_whole).map(|(key, _)| *key)
     }
 
     /// Everything that was to be done is done: the highest level ends where the slots do, and of what it holds no slot is
     /// left that was to go.
     pub fn is_at_rest(&self, now: Timestamp, policy: &Policy, top: Level) -> Result<(), Violation> {
-        if self.doubted || self.has_spoiled() {
+        if self.doubted || self.has_stopped || self.has_spoiled() {
             return Ok(());
         }
         let slots = || self.there().filter(|(key, _)| key.level() == Level::L0);
@@ -141,12 +148,18 @@ impl Custody {
         let is_old = |at: Timestamp| age_ms(at, now) > 2 * policy.l0.as_millis() as i128 + 60_000;
         let goes =
             |(key, came): &(&ObjectKey, &Came)| *key != newest && !came.claim && !self.is_late(**key, came);
-        // An object that arrives late makes a point of its last slot again, and nobody waits for it to grow old.
-        let is_end = |slot: &ObjectKey| {
-            let ends_there = |other: &ObjectKey| other.level() > Level::L0 && (*other).max() == (*slot).max();
-            self.there().any(|(other, _)| ends_there(other))
+        // What ends with the slot, and arrives after what goes on beyond it, makes a point of it again, and nobody waits for that
+        // to grow old.
+        let is_point_anew = |slot: &ObjectKey| {
+            let upper = || self.there().filter(|(other, _)| other.level() > Level::L0);
+            let ends_there = upper().filter(|(other, _)| (**other).max() == (*slot).max());
+            ends_there.into_iter().any(|(_, end)| {
+                let goes_on =
+                    |other: &ObjectKey| other.range().covers(slot.range()) && (*other).max() > (*slot).max();
+                upper().any(|(other, made)| goes_on(other) && made.arrived < end.arrived)
+            })
         };
-        let stays = slots().filter(goes).filter(|(key, _)| !is_end(key)).find(|(key, _)| {
+        let stays = slots().filter(goes).filter(|(key, _)| !is_point_anew(key)).find(|(key, _)| {
             self.there().any(|(other, made)| {
                 is_upper(other) && other.range().covers(key.range()) && is_old(made.arrived)
             })
@@ -178,6 +191,19 @@ impl Custody {
         let (ends, newest) = (self.ends(), self.newest());
         let known = self.announced.iter().chain(ends.keys()).filter(|n| Some(**n) <= newest);
         self.let_go.extend(known.filter(|n| !kept.contains_key(n)));
+    }
+
+    /// Whether what leads to a slot begins with a full image in a slot whose snapshot was spoiled, or has gone while the slot
+    /// stays as a claim: no restore takes such an image where a later snapshot covers it (docs/progress.md, swarm seed 2180).
+    pub fn rests_on_a_covered_image(&self, n: u64) -> bool {
+        let bases = || self.there().filter(|(key, came)| key.level() == Level::SNAPSHOT && came.is_whole);
+        let is_image = |(key, came): &(&ObjectKey, &Came)| key.level() == Level::L0 && came.from.is_none();
+        let images = self.there().filter(is_image).map(|(_, came)| came.to.0);
+        let newest = images.filter(|at| *at <= n).max();
+        newest.is_some_and(|at| {
+            let has_base = bases().any(|(_, base)| (at..=n).contains(&base.to.0));
+            !has_base && bases().any(|(_, base)| base.to.0 > n)
+        })
     }
 
     /// Whether an object is there now; `None`: it never came.

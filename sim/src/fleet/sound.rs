@@ -4,7 +4,7 @@
 
 use crate::oracle::mirror::take_apart;
 use engine::key::{Layout, ObjectKey, Place};
-use engine::types::{LockByte, Txid};
+use engine::types::{Level, LockByte, Txid};
 use io_sim::s3::SimS3;
 use std::collections::BTreeSet;
 
@@ -18,9 +18,10 @@ struct Step {
     to: State,
 }
 
-/// Whether whole objects lead to this slot.
-pub fn leads_to(store: &SimS3, place: &Place, txid: Txid) -> bool {
-    let steps = steps(store, place);
+/// Whether whole objects lead to this slot. `tells_arrivals`: the store's times say when an object came; a slot that came after
+/// an object that contains it counts for nothing then.
+pub fn leads_to(store: &SimS3, place: &Place, txid: Txid, tells_arrivals: bool) -> bool {
+    let steps = steps(store, place, tells_arrivals);
     let mut reached: BTreeSet<State> =
         steps.iter().filter(|step| step.from.is_none()).map(|step| step.to).collect();
     loop {
@@ -34,11 +35,18 @@ pub fn leads_to(store: &SimS3, place: &Place, txid: Txid) -> bool {
     }
 }
 
-fn steps(store: &SimS3, place: &Place) -> Vec<Step> {
+fn steps(store: &SimS3, place: &Place, tells_arrivals: bool) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (name, object) in store.peek_below(&place.prefix()) {
-        let key = place.name_of(&name).and_then(|name| ObjectKey::parse(Layout::S3, name));
-        let (Some(key), Ok(whole)) = (key, take_apart(&object.bytes, LockByte::SQLITE)) else { continue };
+    let key_of = |name: &str| ObjectKey::parse(Layout::S3, place.name_of(name)?);
+    let objects = store.peek_below(&place.prefix());
+    let objects: Vec<_> = objects.iter().filter_map(|(name, object)| Some((key_of(name)?, object))).collect();
+    for &(key, object) in &objects {
+        let contains = |other: &ObjectKey| other.level() > Level::L0 && other.range().covers(key.range());
+        let is_late = objects.iter().any(|(other, o)| contains(other) && o.modified < object.modified);
+        if tells_arrivals && key.level() == Level::L0 && is_late {
+            continue;
+        }
+        let Ok(whole) = take_apart(&object.bytes, LockByte::SQLITE) else { continue };
         // What another tool wrote over says nothing of the database.
         let Some(chain) = whole.header.chain().filter(|_| whole.header.txids() == key.range()) else {
             continue;

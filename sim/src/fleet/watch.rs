@@ -360,9 +360,8 @@ fn is_snapshot(key: &str) -> bool {
     key.contains("/0009/")
 }
 
-/// A slot, or a listing, the manifest, a full image, and what phases that are over had asked (eight were too few once in 8,000
-/// fleets: seed 396945827701536).
-const UNDER_WAY_MAX: usize = 10;
+/// A slot, or a listing, the manifest, a full image, and what phases that are over had asked.
+const UNDER_WAY_MAX: usize = 8;
 /// Headers that are read side by side, a merge.
 const UPKEEP_UNDER_WAY_MAX: usize = 9;
 /// Headers that a pass had asked for which was given up since: where the store is silent they stay for half a minute.

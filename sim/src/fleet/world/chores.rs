@@ -261,9 +261,9 @@ impl World<'_> {
         let place = &self.places[run.what.place].place;
         let key_of = |name: &String| ObjectKey::parse(Layout::S3, place.name_of(name)?);
         let gone: BTreeSet<ObjectKey> = run.deleted.iter().filter_map(key_of).collect();
-        // One that acted and was answered with an error, and was refused when it was asked once more, is not known to have acted.
-        let is_known = told.refused == 0;
-        if let Some(key) = gone.iter().find(|key| is_known && !told.deleted.contains(*key)) {
+        // One that acted and was answered with an error, and was refused when it was asked once more, is told as refused.
+        let untold = gone.iter().filter(|key| !told.deleted.contains(*key));
+        if let Some(key) = untold.clone().next().filter(|_| untold.count() > told.refused) {
             return Err(Violation::new(8, format!("{key} was deleted by a run that does not say so")));
         }
         if let Some(retention) = &told.retention {

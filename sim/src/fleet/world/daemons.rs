@@ -342,7 +342,7 @@ const DISPATCH_US_MAX: u64 = 400;
 /// And where all of them are busy.
 const SLOW_US_MAX: u64 = 3_000_000;
 /// Answers that a database may wait for.
-const AWAITED_MAX: usize = 10;
+const AWAITED_MAX: usize = 8;
 /// And its upkeep: headers, and those of a pass that was given up.
 const UPKEEP_AWAITED_MAX: usize = 16;
 const HALF: u32 = 500_000;

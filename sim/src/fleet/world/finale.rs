@@ -33,8 +33,7 @@ impl World<'_> {
             let (txid, database) = match snapshot.restore(target) {
                 // Property 21: what needs the damaged object, and nothing else, is an error.
                 Err(_) if self.lacks_a_sound_base(place, meant) => continue,
-                // Custody looks at what is promised.
-                Err(_) if target != Target::Latest && !self.may_stay(place, meant) => continue,
+                Err(_) if model.custody.rests_on_a_covered_image(meant.into_inner()) => continue,
                 restored => restored?,
             };
             let wanted = if target == Target::Latest { newest } else { txid };
@@ -48,21 +47,11 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a policy promises this slot, or none lets anything go.
-    fn may_stay(&self, place: usize, txid: Txid) -> bool {
-        let Some(policy) = self.settings.upkeep.as_ref().and_then(|upkeep| upkeep.policy) else {
-            return true;
-        };
-        let now = self.store.clock().now().wall;
-        let promised = self.places[place].custody.promised(now, &policy, self.clocks_are_right());
-        !self.places[place].custody.has_spoiled() && promised.contains_key(&txid.into_inner())
-    }
-
     /// Whether an object rotted that every way to this slot needs.
     fn lacks_a_sound_base(&self, place: usize, txid: Txid) -> bool {
         let model = &self.places[place];
-        // A slot that was written anew came late, as it looks, where a snapshot contains it: it makes up for none that rotted.
-        model.harm.rotted && (model.harm.rewritten || !sound::leads_to(&self.store, &model.place, txid))
+        let tells_arrivals = !self.settings.folders;
+        model.harm.rotted && !sound::leads_to(&self.store, &model.place, txid, tells_arrivals)
     }
 
     /// The same of the newest slot: what goes on there may have to read it.

@@ -5,6 +5,7 @@ use crate::oracle::mirror::take_apart;
 use crate::oracle::stop;
 use engine::key::{Layout, ObjectKey};
 use engine::replicate::{HealReason, Notice, Status};
+use engine::retention::Trouble;
 use engine::store::{ETag, Sha256};
 use engine::types::{Level, Txid};
 use io_sim::s3::{Change, ChangeKind};
@@ -45,8 +46,6 @@ impl World<'_> {
             Notice::Fenced(fenced) => {
                 self.coverage.reached(Reached::Fenced);
                 if fenced.copied_state {
-                    // That it lost the place it was not told: its configuration counts as before.
-                    self.places[place].ownership.was_not_told(machine);
                     self.coverage.reached(Reached::CopyFenced);
                 }
             }
@@ -56,7 +55,9 @@ impl World<'_> {
             }
             Notice::ObjectDamaged { .. } => self.places[place].custody.doubted = true,
             // Where somebody else let a base go while a level was made of what stands on it, the rest stays, and that is said.
-            Notice::RetentionStopped { .. } => self.places[place].custody.doubted = true,
+            Notice::RetentionStopped { trouble: Trouble::Gap { .. } } => {
+                self.places[place].custody.has_stopped = true;
+            }
             Notice::CompactionStopped { .. } => self.coverage.reached(Reached::CompactionStopped),
             Notice::LogLetGo { .. } => self.coverage.reached(Reached::LogLetGo),
             Notice::Healed { reason, .. } => self.healed(reason),
