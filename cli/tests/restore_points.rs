@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
 use tests::s3::S3Server;
+use tests::sequence::Sequence;
 use walsync::{World, exit_code, stderr};
 
 /// A point as `list --points` tells it.
@@ -112,10 +113,10 @@ impl Shelf<'_> {
         assert!(times.is_sorted(), "{case}: {times:?}");
         let (first, last) = (times[0], times[times.len() - 1]);
         let mut wanted = vec![first - 1, first, last - 1, last, last + 1, last + 1_000_000_000];
-        let mut random = Random(0x5eed);
-        wanted.extend((0..samples).map(|_| first - 1000 + random.below(last - first + 2000)));
-        wanted
-            .extend((0..samples).map(|_| times[usize::try_from(random.below(times.len() as i64)).unwrap()]));
+        let mut random = Sequence::new(0x5eed);
+        let mut below = |end: i64| i64::try_from(random.below(u64::try_from(end).unwrap())).unwrap();
+        wanted.extend((0..samples).map(|_| first - 1000 + below(last - first + 2000)));
+        wanted.extend((0..samples).map(|_| times[usize::try_from(below(times.len() as i64)).unwrap()]));
         for ms in wanted {
             let time = jiff::Timestamp::from_millisecond(ms).unwrap().to_string();
             // Of points of one time the newest is the state at that time.
@@ -153,18 +154,6 @@ fn assert_names_neighbours(error: &Value, points: &[String], txid: &str) {
     let hint = error["hint"].as_str().unwrap();
     let nearest = before.or(after).unwrap();
     assert!(hint.ends_with(&format!("--txid {nearest}")), "{hint}");
-}
-
-/// A sequence that is the same each time (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: i64) -> i64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        i64::try_from(self.0 >> 1).unwrap() % end
-    }
 }
 
 #[test]

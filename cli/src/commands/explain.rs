@@ -12,8 +12,7 @@ use crate::explain::{
     Assumed, Estimate, Kind, Outcome, PriceError, Prices, Provider, Times, Trigger, estimate, outcome,
     triggers,
 };
-use crate::output::{Printer, format_timestamp, human_size, parse_timestamp, table};
-use engine::types::Timestamp;
+use crate::output::{Printer, format_timestamp, human_size, later, parse_timestamp, table};
 use io_real::driver::SystemClock;
 use io_real::port::Clock as _;
 use serde::Serialize;
@@ -113,7 +112,10 @@ fn times(
             // The oldest commit that is not durable waits no longer than that.
             let lag = report.lag_ms.filter(|lag| *lag > 0).map(Duration::from_millis);
             let waits = lag.map(|lag| spec.settings.sync.max_interval.saturating_sub(lag));
-            Times { last_at: report.last_sync_at.clone(), next_at: waits.map(|waits| later(now(), waits)) }
+            Times {
+                last_at: report.last_sync_at.clone(),
+                next_at: waits.map(|waits| format_timestamp(later(SystemClock.now().wall, waits))),
+            }
         }
         Kind::Snapshot => Times {
             last_at: report.upkeep.snapshot.last_at.clone(),
@@ -128,19 +130,11 @@ fn times(
             let last_at = report.verify.as_ref().map(|verify| verify.at.clone());
             let last = last_at.as_deref().and_then(|at| parse_timestamp(at).ok());
             let interval = config.settings.verify.interval;
-            let next_at = last.filter(|_| !interval.is_zero()).map(|last| later(last, interval));
+            let next_at =
+                last.filter(|_| !interval.is_zero()).map(|last| format_timestamp(later(last, interval)));
             Times { last_at, next_at }
         }
     }
-}
-
-fn later(time: Timestamp, by: Duration) -> String {
-    let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    format_timestamp(Timestamp::from_millis(time.as_millis().saturating_add(by)))
-}
-
-fn now() -> Timestamp {
-    SystemClock.now().wall
 }
 
 /// The user's table, and after it the built-in one.

@@ -14,7 +14,7 @@ pub use progress::Progress;
 pub use size::human_size;
 pub use streams::Streams;
 pub use table::table;
-pub use time::{TimestampError, format_timestamp, parse_timestamp};
+pub use time::{TimestampError, earlier, format_timestamp, later, parse_timestamp};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,27 @@
 //! Times as text: RFC 3339, UTC, milliseconds.
 
 use engine::types::Timestamp;
+use std::time::Duration;
 
 /// `2026-01-31T12:00:00.123Z`. Times from objects may be anything: one beyond the calendar becomes its end.
 pub fn format_timestamp(time: Timestamp) -> String {
     let known = jiff::Timestamp::from_millisecond(time.as_millis());
     let end = if time.as_millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     format!("{:.3}", known.unwrap_or(end))
+}
+
+/// A time that much later.
+pub fn later(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_millis(time.as_millis().saturating_add(millis(by)))
+}
+
+/// A time that much earlier.
+pub fn earlier(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_millis(time.as_millis().saturating_sub(millis(by)))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Text that is not a point in time.

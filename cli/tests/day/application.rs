@@ -4,12 +4,13 @@ use engine::store::Sha256;
 use rusqlite::{Connection, MAIN_DB};
 use std::path::Path;
 use std::time::Duration;
+use tests::sequence::Sequence;
 
 /// An application with a database in WAL mode, in the same process and on the same thread: while it commits, nothing else
 /// happens.
 pub(crate) struct Application {
     connection: Connection,
-    random: Random,
+    random: Sequence,
     commits: usize,
 }
 
@@ -19,7 +20,7 @@ impl Application {
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE t(id INTEGER PRIMARY KEY, x, y); CREATE INDEX i ON t(x)")
             .unwrap();
-        let mut application = Application { connection, random: Random(seed), commits: 0 };
+        let mut application = Application { connection, random: Sequence::new(seed), commits: 0 };
         application.insert(60);
         application
     }
@@ -84,17 +85,5 @@ impl Application {
     fn execute(&mut self, sql: &str, values: &[u64]) {
         let values = values.iter().map(|value| i64::try_from(*value).unwrap());
         self.connection.execute(sql, rusqlite::params_from_iter(values)).unwrap();
-    }
-}
-
-/// A sequence that is the same each time (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 1) % end.max(1)
     }
 }

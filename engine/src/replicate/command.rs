@@ -195,7 +195,8 @@ pub enum StoreRequest {
         after: Option<String>,
     },
     /// SHA-256 of a whole object, downloaded and decoded: where the download does not agree with the object's own
-    /// checksum, or with the SHA-256 that the store keeps beside it, it is answered [`Fatal::Unsupported`](crate::store::Fatal::Unsupported), as a digest is.
+    /// checksum, or with the SHA-256 that the store keeps beside it, it is answered
+    /// [`Fatal::Unsupported`](crate::store::Fatal::Unsupported), as a digest is.
     Hash {
         /// Where.
         key: String,

@@ -279,10 +279,10 @@ pub enum StoreAnswer {
     },
     /// Hashed.
     Hashed {
-        /// Whether the store keeps the same beside the object.
-        is_compared: bool,
         /// Of the whole object.
         sha256: Sha256,
+        /// Whether the store keeps the same beside the object.
+        is_compared: bool,
     },
     /// A page's content; `None` when no object has it.
     Page(Option<Bytes>),

@@ -146,9 +146,9 @@ impl<S: Source> Driver<S> {
         (driver, Handle::new(send_message, poker), told)
     }
 
-    /// Follows databases until [`Handle::finish`] was called and every one is stopped in order, with all its
-    /// requests answered but those that only read: a snapshot of 100 GB that is read back holds up no end. Dropping it ends everything at once: blocking jobs that are under way go on to their
-    /// end on their threads, nothing new begins.
+    /// Follows databases until [`Handle::finish`] was called and every one is stopped in order, with all its requests
+    /// answered but those that only read: a snapshot of 100 GB that is read back holds up no end. Dropping it ends
+    /// everything at once: blocking jobs that are under way go on to their end on their threads, nothing new begins.
     pub async fn run(mut self) {
         loop {
             let deadline = self.drain();
@@ -192,8 +192,7 @@ impl<S: Source> Driver<S> {
             }
             Message::Sync(id, sync) => self.handle(Event::SyncRequested(id, sync)),
             Message::Standings(asked) => {
-                let now = self.clock.now();
-                let now = Now { mono: now.mono.max(self.now.mono), ..now };
+                let now = self.clock_now();
                 let standing = |id: &SourceId| Some((*id, self.fleet.standing(*id, now)?));
                 // Who asked may not wait any more.
                 let _ = asked.send(self.databases.keys().filter_map(standing).collect());
@@ -217,11 +216,15 @@ impl<S: Source> Driver<S> {
         }
     }
 
+    /// The engine insists on a clock that never goes back; one that breaks its promise must not end replication.
+    fn clock_now(&self) -> Now {
+        let now = self.clock.now();
+        Now { mono: now.mono.max(self.now.mono), ..now }
+    }
+
     /// Hands a fact in, and what comes of it out.
     fn handle(&mut self, event: Event) {
-        let now = self.clock.now();
-        // The engine insists; a clock that breaks its promise must not end replication.
-        self.now = Now { mono: now.mono.max(self.now.mono), ..now };
+        self.now = self.clock_now();
         if let Event::Store(id, _) = &event {
             self.may_be_left.remove(id);
         }

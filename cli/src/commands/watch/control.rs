@@ -14,7 +14,8 @@ use crate::control::{
 use crate::exit::{Failure, Kind};
 use crate::output::format_timestamp;
 use engine::replicate::{Notice, SourceId, Standing, Status};
-use io_real::driver::Handle;
+use io_real::driver::{Handle, SystemClock};
+use io_real::port::Clock as _;
 use io_real::sqlite::Session;
 use io_real::wake::Armed;
 use std::collections::BTreeMap;
@@ -199,7 +200,7 @@ fn of_account(
         state_for_ms: account.status_since.map_or(0, |since| ms(now.duration_since(since))),
         unsent_pages: None,
         verify,
-        upkeep: account.upkeep.report(now),
+        upkeep: account.upkeep.report(now, SystemClock.now().wall),
     }
 }
 
@@ -233,7 +234,7 @@ fn with_standing(report: DatabaseReport, standing: Option<&Standing>) -> Databas
         lag_ms: standing.lag.map(ms),
         wal_bytes: standing.wal_bytes,
         unsent_pages: standing.lag.map(|_| standing.unsent_pages),
-        upkeep: with_due(report.upkeep, standing),
+        upkeep: with_due(report.upkeep, standing, SystemClock.now().wall),
         ..report
     }
 }

@@ -1,10 +1,10 @@
 //! When the place of a database was kept in shape in this run.
 
 use crate::control::{UpkeepReport, WhenDone};
-use crate::output::format_timestamp;
+use crate::output::{earlier, format_timestamp, later};
 use engine::replicate::{Notice, Standing};
 use engine::types::{Level, Timestamp};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What was done last, and when.
 #[derive(Debug, Default)]
@@ -31,10 +31,10 @@ impl UpkeepDone {
         }
     }
 
-    /// When each was done last.
-    pub(super) fn report(&self, now: Instant) -> UpkeepReport {
-        let ago = |at: Instant| SystemTime::now().checked_sub(now.duration_since(at));
-        let when = |done: Option<Instant>| WhenDone { last_at: done.and_then(ago).map(text), next_at: None };
+    /// When each was done last; `wall`: what the clock on the wall shows at `now`.
+    pub(super) fn report(&self, now: Instant, wall: Timestamp) -> UpkeepReport {
+        let ago = |at: Instant| format_timestamp(earlier(wall, now.duration_since(at)));
+        let when = |done: Option<Instant>| WhenDone { last_at: done.map(ago), next_at: None };
         UpkeepReport {
             snapshot: when(self.snapshot),
             levels: self.levels.iter().copied().map(when).collect(),
@@ -44,22 +44,13 @@ impl UpkeepDone {
 }
 
 /// With what is due. A snapshot's time is told by its schedule.
-pub(super) fn with_due(report: UpkeepReport, standing: &Standing) -> UpkeepReport {
-    let ahead = |due: Option<Duration>| due.and_then(|due| SystemTime::now().checked_add(due)).map(text);
+pub(super) fn with_due(report: UpkeepReport, standing: &Standing, wall: Timestamp) -> UpkeepReport {
+    let ahead = |due: Option<Duration>| due.map(|due| format_timestamp(later(wall, due)));
     let due = |when: WhenDone, due| WhenDone { next_at: ahead(due), ..when };
+    let levels = report.levels.into_iter().zip(standing.levels_due);
     UpkeepReport {
-        levels: report
-            .levels
-            .into_iter()
-            .zip(standing.levels_due)
-            .map(|(level, at)| due(level, at))
-            .collect(),
+        levels: levels.map(|(level, at)| due(level, at)).collect(),
         retention: due(report.retention, standing.retention_due),
         ..report
     }
-}
-
-fn text(time: SystemTime) -> String {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format_timestamp(Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }

@@ -21,9 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Index {
     before: Option<Bytes>,
     seen: Option<Box<SeenManifest>>,
-    damage: Option<Box<str>>,
-    /// The version that is damaged, and of no newer format.
-    damaged: Option<ETag>,
+    damage: Option<(ManifestError, ETag)>,
 }
 
 impl Index {
@@ -40,27 +38,24 @@ impl Index {
         }
         match Manifest::decode(&got.bytes) {
             Ok(manifest) => self.seen = Some(Box::new(SeenManifest { manifest, etag: got.etag })),
-            Err(error) => {
-                self.damaged = matches!(error, ManifestError::Corrupt(_)).then_some(got.etag);
-                self.damage = Some(error.to_string().into());
-            }
+            Err(error) => self.damage = Some((error, got.etag)),
         }
         true
     }
 
     /// Writes one in place of a damaged one, as who follows the place would have it; `None`: that may not be done.
     pub(super) fn replace_damaged(&self, cx: &mut Context<'_>) -> Option<RequestId> {
-        let damaged = self.damaged.clone().filter(|_| cx.config.conditional_writes)?;
-        if cx.paused_until(&cx.config.place.manifest_key()).is_some() {
+        let Some((ManifestError::Corrupt(_), damaged)) = &self.damage else { return None };
+        if !cx.config.conditional_writes || cx.paused_until(&cx.config.place.manifest_key()).is_some() {
             return None;
         }
         let body = first_claim(cx).encode().into();
-        Some(put(cx, body, Condition::IfMatch(damaged)))
+        Some(put(cx, body, Condition::IfMatch(damaged.clone())))
     }
 
     /// Why it cannot be read, if it cannot: damaged, or of a newer version.
     pub(super) fn damage(&self) -> Option<Box<str>> {
-        self.damage.clone()
+        self.damage.as_ref().map(|(error, _)| error.to_string().into())
     }
 
     pub(super) fn into_manifest(self) -> Option<Manifest> {
