@@ -110,6 +110,7 @@ impl World {
             let said = match event {
                 Event::Damaged { object, .. } => format!("damaged {object}"),
                 Event::ListedAgain { object } => format!("again {object}"),
+                Event::NoWayAround { object } => format!("no way around {object}"),
                 Event::Planned(_) | Event::Downloaded(_) => return,
             };
             heard.lock().unwrap().push(said);
@@ -308,6 +309,37 @@ async fn an_object_that_went_away_is_looked_for_at_a_higher_level() {
     assert!(survey.listing().get(compacted).is_some(), "it was listed again");
     std::fs::remove_file(world.out()).unwrap();
     assert!(put().await.is_ok());
+}
+
+#[tokio::test]
+async fn what_came_after_the_listing_leads_around_damage() {
+    let replica = chain();
+    let compacted = level_1(&replica);
+    let last = compacted.max();
+    for world in World::both() {
+        // The slot is the only way to its state, and it is damaged.
+        let mut early = replica.clone();
+        early.objects.remove(&compacted);
+        let (bytes, _) = early.objects.get_mut(&slot(last)).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 0x10;
+        world.put_all(&early);
+        let restorer = world.restorer();
+        let mut survey = restorer.survey(&Place::new(PLACE).unwrap()).await.unwrap();
+        let output = Output::new(&world.out(), IfExists::Refuse).unwrap();
+        let error = restorer.restore(&mut survey, Target::Txid(last), &output, false).await.unwrap_err();
+        assert!(matches!(error, RestoreError::Plan(PlanError::Damaged { .. })), "{error}");
+        let told = [format!("damaged {}", slot(last)), format!("no way around {}", slot(last))];
+        assert_eq!(world.heard(), told);
+        // The same, but what contains the slot comes after the place was listed.
+        let mut survey = restorer.survey(&Place::new(PLACE).unwrap()).await.unwrap();
+        let (bytes, time) = &replica.objects[&compacted];
+        world.put(compacted, bytes, *time);
+        let restored = restorer.restore(&mut survey, Target::Txid(last), &output, false).await.unwrap();
+        assert_eq!(restored.txid, last);
+        let database = std::fs::read(world.out()).unwrap();
+        assert_eq!(Some(Sha256::of(&database).to_string()), replica.expected[&last]);
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ impl Told {
                 tracing::warn!("{object} is damaged: {why}; looking for another way")
             }
             Event::ListedAgain { object } => tracing::info!("{object} is gone; listing again"),
+            Event::NoWayAround { object } => {
+                tracing::info!("nothing leads around {object}; listing again, for what came meanwhile");
+            }
         }
     }
 

@@ -46,11 +46,21 @@ enum Step {
     Manifest(Retrying, Option<Bytes>),
     /// A part of an object has no checksum of its own: it is believed when two reads agree. Here: the one before.
     Header(Retrying, ObjectInfo, Option<Bytes>),
-    /// A header that would fence us is believed only from a download that its file checksum proves.
-    Proof(Retrying, ObjectInfo),
+    /// A header that would fence us, or that tells another time than is told beside its object, is believed only from a
+    /// download that its file checksum proves.
+    Proof(Retrying, ObjectInfo, Doubt),
     Hash(Retrying, Head, Vec<Sha256>),
     /// Our newest object has another version than the one that we wrote: has it other bytes?
     Rewritten(Retrying, Head),
+}
+
+/// Why a header is not believed as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// It says that another one wrote the object.
+    SaysForeign,
+    /// Nothing else of the place would show that its time is wrong, and what is written next takes it over.
+    Time,
 }
 
 /// What was found.
@@ -118,7 +128,7 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, _)
+            | Step::Proof(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.awaits(id),
         }
@@ -131,7 +141,7 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, _)
+            | Step::Proof(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.deadline(),
         }
@@ -154,7 +164,7 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, _)
+            | Step::Proof(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.tick(cx),
         }
@@ -195,7 +205,7 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, _)
+            | Step::Proof(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.answer(cx, result),
             Step::Loading(_) | Step::SavingId(_) | Step::PausedLoad(_) | Step::PausedList(_) => {
@@ -218,10 +228,11 @@ impl Start {
             Settled::NotYet => None,
             Settled::Missing => self.missing(cx),
             Settled::Damaged => {
-                let (Step::Proof(r, _) | Step::Hash(r, ..) | Step::Rewritten(r, _)) = &self.step else {
+                let (Step::Proof(r, ..) | Step::Hash(r, ..) | Step::Rewritten(r, _)) = &self.step else {
                     unreachable!("nothing else is decoded")
                 };
-                let (key, says_foreign) = (r.key(), matches!(&self.step, Step::Proof(..)));
+                let says_foreign = matches!(&self.step, Step::Proof(_, _, Doubt::SaysForeign));
+                let key = r.key();
                 Some(self.damaged_head(key, "it does not decode".to_owned(), says_foreign))
             }
             Settled::Answer(answer) => self.answered(cx, answer),
@@ -271,7 +282,7 @@ impl Start {
                 let (object, before) = (object.clone(), before.take());
                 self.header_read(cx, object, before, got)
             }
-            (Step::Proof(_, object), StoreAnswer::Digested(digests)) => {
+            (Step::Proof(_, object, _), StoreAnswer::Digested(digests)) => {
                 let header = &digests.first().expect("one object was asked for").header;
                 let head = Head::new(object, header);
                 self.judge(cx, head, true)
@@ -341,6 +352,11 @@ impl Start {
         }
         match Header::decode(&got.bytes) {
             Ok(header) => {
+                let told_beside = got.attributes.timestamp.unwrap_or(header.timestamp());
+                if told_beside != header.timestamp() {
+                    self.step = proof(cx, object, Doubt::Time);
+                    return None;
+                }
                 let head = Head::new(&object, &header);
                 self.judge(cx, head, false)
             }
@@ -368,7 +384,7 @@ impl Start {
 
     fn judge(&mut self, cx: &mut Context<'_>, head: Head, proven: bool) -> Option<StartEnd> {
         let object = match &self.step {
-            Step::Header(_, object, _) | Step::Proof(_, object) => object.clone(),
+            Step::Header(_, object, _) | Step::Proof(_, object, _) => object.clone(),
             step => unreachable!("judged in {step:?}"),
         };
         let key = cx.config.place.object_key(cx.config.layout, object.key);
@@ -391,8 +407,7 @@ impl Start {
                 return None;
             }
             Owner::Copied | Owner::Foreign if !proven => {
-                let request = StoreRequest::Digest { keys: vec![key] };
-                self.step = Step::Proof(Retrying::start(cx, request), object);
+                self.step = proof(cx, object, Doubt::SaysForeign);
                 return None;
             }
             Owner::Copied => Standing::Copied,
@@ -445,4 +460,9 @@ fn header(cx: &mut Context<'_>, object: ObjectInfo, before: Option<Bytes>) -> St
     let key = cx.config.place.object_key(cx.config.layout, object.key);
     let request = StoreRequest::Get { key, range: Some(0..HEADER_BYTES) };
     Step::Header(Retrying::start(cx, request), object, before)
+}
+
+fn proof(cx: &mut Context<'_>, object: ObjectInfo, doubt: Doubt) -> Step {
+    let key = cx.config.place.object_key(cx.config.layout, object.key);
+    Step::Proof(Retrying::start(cx, StoreRequest::Digest { keys: vec![key] }), object, doubt)
 }

@@ -7,7 +7,7 @@ use super::world::{A, B, Fate, SECOND, World};
 use engine::key::{Layout, ObjectKey};
 use engine::replicate::{Event, HealReason, Notice, SourceError, SourceJob, Status, StoreRequest, TakeOver};
 use engine::store::StoreError;
-use engine::types::{Checksum, Pgno, Txid};
+use engine::types::{Checksum, Pgno, Timestamp, Txid};
 
 #[test]
 fn deleted_base_is_noticed_at_the_start() {
@@ -217,6 +217,41 @@ fn head_of_ours_that_stays_damaged_is_replaced_by_a_full_image_on_top() {
     world.run_for(120 * SECOND);
     assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
     assert_new_beginning(&world, 4);
+}
+
+#[test]
+fn head_that_tells_another_time_than_is_told_beside_it_is_proven_first() {
+    for is_damaged in [false, true] {
+        let mut world = world_of_slots(3);
+        let slot = slot_key(&world.host(A).config.place, 3);
+        world.store.time_beside = Some(Timestamp::from_millis(4711));
+        let proven = slot.clone();
+        world.on_store = Box::new(move |_, request| match request {
+            StoreRequest::Digest { keys } if is_damaged && keys.contains(&proven) => {
+                Fate::Fails(StoreError::Fatal {
+                    kind: engine::store::Fatal::Unsupported,
+                    message: "an object is damaged".into(),
+                })
+            }
+            _ => Fate::Answered,
+        });
+        world.forget_requests();
+        world.restart(|| true);
+        world.run_for(5 * SECOND);
+        let is_proof =
+            |(_, r): &(_, StoreRequest)| matches!(r, StoreRequest::Digest { keys } if keys.contains(&slot));
+        assert!(world.host(A).requests.iter().any(is_proof));
+        // Nothing of its own was announced with a time that nothing proves.
+        world.commit(A, &[4]);
+        world.run_for(120 * SECOND);
+        if is_damaged {
+            assert!(world.has_notice(A, |n| matches!(n, Notice::Corrupt { .. })));
+            assert_new_beginning(&world, 4);
+        } else {
+            assert!(!world.has_notice(A, |n| matches!(n, Notice::Healed { .. })));
+            world.assert_store_equals_database(A);
+        }
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct FakeStore {
     pub(crate) keeps_no_digests: bool,
     /// Objects that are read wrong once.
     pub(crate) misread_once: BTreeSet<String>,
+    /// The time that is told beside each object.
+    pub(crate) time_beside: Option<Timestamp>,
     /// A listing tells the time.
     pub(crate) tells_time: bool,
     /// As many servers do that speak S3.
@@ -104,7 +106,7 @@ impl FakeStore {
                     object_bytes: all,
                     etag: etag(&object),
                     modified: modified(&object),
-                    attributes: Attributes::default(),
+                    attributes: Attributes { timestamp: self.time_beside, sha256: None },
                 }))
             }
             StoreRequest::List { prefix, after } => Ok(self.list(prefix, after.as_deref().unwrap_or(""))),

@@ -39,6 +39,11 @@ pub enum Event<'a> {
         /// The object.
         object: ObjectKey,
     },
+    /// Nothing leads around a damaged object; the place is listed again, since what does may have come meanwhile.
+    NoWayAround {
+        /// The object.
+        object: ObjectKey,
+    },
 }
 
 /// Hears of events, on any thread.
@@ -219,6 +224,9 @@ impl Restorer {
             // Each object is proven or learned as damaged once, and listings are bounded, so this comes to an end.
             let accused = accused(survey, &error);
             if accused.is_empty() || mutated(Mutant::RestoreAccusedBelieved) {
+                if self.has_way_around_come(survey, &error).await {
+                    continue;
+                }
                 return Err(RestoreError::Plan(error));
             }
             match self.check(survey, accused).await {
@@ -228,6 +236,19 @@ impl Restorer {
                 Err(fault) => self.learn(survey, fault).await?,
             }
         }
+    }
+
+    /// Whether a place where something damaged is in the way has changed since it was listed. Listing takes time, and reading
+    /// more: a snapshot that went up meanwhile leads around.
+    async fn has_way_around_come(&self, survey: &mut Survey, error: &PlanError) -> bool {
+        let PlanError::Damaged { object, .. } = error else { return false };
+        if !survey.is_damage_new() {
+            return false;
+        }
+        (self.observer)(Event::NoWayAround { object: *object });
+        let before = survey.listing().clone();
+        // That it cannot be listed again says less than the error that there is.
+        survey.list_again().await.is_ok() && *survey.listing() != before
     }
 
     /// What is left of a fault when the object is read whole, once: what came wrong may lie right.

@@ -29,6 +29,8 @@ pub struct Survey {
     proven: BTreeSet<ObjectKey>,
     /// Damage that was found while objects were looked at, and that nobody was told of.
     untold: Vec<(ObjectKey, String)>,
+    /// Whether damage was found since the place was listed.
+    damage_is_new: bool,
     listings: u32,
 }
 
@@ -59,7 +61,18 @@ impl Survey {
         }
         let (catalog, place) = (catalog.clone(), place.clone());
         let (proven, untold) = (BTreeSet::new(), Vec::new());
-        Ok(Survey { catalog, place, objects, manifest, listing, known, proven, untold, listings: 1 })
+        Ok(Survey {
+            catalog,
+            place,
+            objects,
+            manifest,
+            listing,
+            known,
+            proven,
+            untold,
+            damage_is_new: false,
+            listings: 1,
+        })
     }
 
     /// The place.
@@ -119,6 +132,12 @@ impl Survey {
     /// Takes note that an object is not what it claims to be.
     pub(super) fn learn_damage(&mut self, key: ObjectKey, why: &str) {
         self.known.learn_damage(key, why);
+        self.damage_is_new = true;
+    }
+
+    /// Whether damage was found since the place was listed: what leads around it may have come meanwhile.
+    pub(super) fn is_damage_new(&self) -> bool {
+        self.damage_is_new
     }
 
     /// Takes the header of an object that was read whole. Returns whether it is the first time: what was read before may have
@@ -134,12 +153,13 @@ impl Survey {
         self.known.damage(key).is_none() && !self.proven.contains(&key)
     }
 
-    /// Lists again, because an object was not there any more.
+    /// Lists again, because an object was not there any more, or is damaged.
     pub(super) async fn list_again(&mut self) -> Result<(), RestoreError> {
         if self.listings >= LISTINGS_MAX || mutated(Mutant::RestoreGoneIsFinal) {
             return Err(RestoreError::Restless { listings: self.listings });
         }
         self.listings += 1;
+        self.damage_is_new = false;
         let listing = self.catalog.listing(&self.place).await?;
         self.known.forget_changed(&self.listing, &listing);
         self.proven
@@ -192,6 +212,7 @@ impl Survey {
                 }
                 Ok(Some(Learned::Damage(key, why))) => {
                     self.known.learn_damage(key, why.as_str());
+                    self.damage_is_new = true;
                     self.untold.push((key, why));
                 }
                 Ok(None) => gone = true,

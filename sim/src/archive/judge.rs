@@ -7,7 +7,7 @@ use crate::outcome::Violation;
 use engine::key::ObjectKey;
 use engine::ltx::{Version, read_any, version};
 use engine::restore::{PlanError, PlanErrorKind, Point, Target};
-use engine::types::{LockByte, Timestamp, Txid};
+use engine::types::{Level, LockByte, Timestamp, Txid};
 use engine::verify::{Kind, Report};
 use io_real::restore::{READ_FOR_HEADER_BYTES_MAX, RestoreError, Restored};
 use std::collections::BTreeSet;
@@ -251,6 +251,7 @@ impl Judge {
                 && point.time.is_some()
                 && sound.contains(&point.txid)
                 && point.time != self.shelf.time(&self.history, point.txid)
+                && (listed.checked || !self.is_told_by_name(point))
         };
         match points.iter().find(is_late) {
             Some(point) if !is_damaged => {
@@ -258,6 +259,14 @@ impl Judge {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the time of a point is that of its slot, or of a compacted object with its end, which leads there by its name
+    /// alone: that its page size is another one than that of the state before it, only headers tell.
+    fn is_told_by_name(&self, point: &Point) -> bool {
+        let ends_there = |key: &ObjectKey| key.level() != Level::SNAPSHOT && key.range().max() == point.txid;
+        let mut ending = self.shelf.items.iter().filter(|(key, item)| !item.is_damaged && ends_there(key));
+        self.shelf.has_page_sizes() && ending.any(|(_, item)| Some(item.time) == point.time)
     }
 
     /// Looks at a report of `verify --deep`. `broken`: the objects that contradict themselves.

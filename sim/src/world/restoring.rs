@@ -148,7 +148,7 @@ fn observer(tell: Sender<Told>) -> Observer {
         let told = match event {
             Event::Planned(plan) => Told::Planned(plan.txid()),
             Event::Damaged { .. } => Told::Damaged,
-            Event::ListedAgain { .. } | Event::Downloaded(_) => return,
+            Event::ListedAgain { .. } | Event::NoWayAround { .. } | Event::Downloaded(_) => return,
         };
         // Who listens may be gone.
         let _ = tell.send(told);
