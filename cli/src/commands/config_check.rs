@@ -1,5 +1,6 @@
 //! `config check`: all problems at once.
 
+use super::open_store::fault_of_a_key;
 use crate::config::{Loaded, Origin, Problem, discover};
 use crate::exit::Failure;
 use crate::output::Printer;
@@ -13,6 +14,11 @@ use std::path::Path;
 pub(super) fn run(loaded: Loaded, printer: &Printer) -> Result<(), Failure> {
     let mut problems = loaded.problems;
     if let Some(config) = &loaded.config {
+        // Files that settings name, and what else shows only where the store is opened.
+        problems.extend(
+            fault_of_a_key(&config.settings.store)
+                .map(|(key, message)| Problem::error(key.clone(), config.values.origin(&key), message)),
+        );
         let discovery = discover(&config.entries, &[]);
         problems.extend(discovery.collisions.iter().map(|collision| {
             let (first, second) = (collision.first.path.display(), collision.second.path.display());

@@ -89,6 +89,29 @@ fn config_check_is_as_reviewed() {
 }
 
 #[test]
+fn config_check_looks_at_the_files_that_settings_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |text: &str| {
+        fs::write(dir.path().join("walsync.toml"), format!("[store]\nurl = \"s3://b\"\n{text}")).unwrap();
+        walsync(dir.path(), &[], "config check")
+    };
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let key = format!("sse = \"customer\"\nsse_key_file = \"{}\"\n", file("key"));
+    let authority = format!("ca_file = \"{}\"\n", file("ca.pem"));
+    let (code, out, _) = of(&key);
+    assert_eq!((code, out.contains("walsync.toml:4: error: store.sse_key_file: ")), (2, true), "{out}");
+    fs::write(file("key"), [7; 31]).unwrap();
+    assert!(of(&key).1.contains("31 bytes instead of 32"));
+    fs::write(file("key"), [7; 32]).unwrap();
+    assert_eq!(of(&key).0, 0);
+    let (code, out, _) = of(&authority);
+    assert_eq!((code, out.contains("walsync.toml:3: error: store.ca_file: ")), (2, true), "{out}");
+    fs::write(file("ca.pem"), "no certificate").unwrap();
+    let (code, out, _) = of(&authority);
+    assert_eq!((code, out.contains("has no certificate")), (2, true), "{out}");
+}
+
+#[test]
 fn nothing_to_watch_is_exit_2() {
     let dir = tempfile::tempdir().unwrap();
     let (code, out, err) = walsync(dir.path(), &[], "watch");
