@@ -5,6 +5,7 @@
 
 use crate::key::{ModifiedIs, ObjectKey, PlaceListing};
 use crate::types::{Level, Txid};
+use std::collections::BTreeSet;
 
 /// A chain by names from a full image to `head`, oldest first: the newest snapshot, then always the object
 /// that reaches furthest. `None`: a gap, or nothing to begin with.
@@ -15,12 +16,32 @@ pub(super) fn chain(listing: &PlaceListing, head: Txid) -> Option<Vec<ObjectKey>
     chain_without(listing, head, None)
 }
 
-/// Whether nothing needs a slot that was written: the store took it after an object that contains it, or, where the
-/// store does not tell, the head is reached without it.
+/// Whether nothing needs a slot that was written: the store took it after an object that contains it. Where the store does
+/// not tell, an object above level 0 contains it, and nothing that came after it is reached through it. That the head is not
+/// would be too little: another may have claimed on top of it, and put an image above that since.
 pub(super) fn is_dead(listing: &PlaceListing, slot: ObjectKey, modified: ModifiedIs) -> bool {
-    let late = listing.late_arrivals().iter().any(|o| o.key == slot);
-    let head = listing.head().filter(|_| modified == ModifiedIs::HeaderTime);
-    late || head.is_some_and(|head| chain_without(listing, head, Some(slot)).is_some())
+    if modified == ModifiedIs::StoreTime {
+        return listing.late_arrivals().iter().any(|o| o.key == slot);
+    }
+    let contains = |key: ObjectKey| key.level() > Level::L0 && key.range().contains(slot.max());
+    let without = ends(listing, Some(slot));
+    listing.objects().iter().any(|o| contains(o.key))
+        && ends(listing, None).difference(&without).all(|end| *end <= slot.max())
+}
+
+/// Where chains by names end, in one sweep: what ends later goes on from the last end that is reached, if from any.
+fn ends(listing: &PlaceListing, without: Option<ObjectKey>) -> BTreeSet<Txid> {
+    let mut objects: Vec<ObjectKey> =
+        listing.objects().iter().map(|o| o.key).filter(|k| Some(*k) != without).collect();
+    objects.sort_unstable_by_key(|k| k.range().max());
+    let mut ends = BTreeSet::new();
+    for key in objects {
+        let goes_on = ends.last().is_some_and(|last: &Txid| key.range().min() <= *last + 1);
+        if key.starts_at_one() || key.level() < Level::SNAPSHOT && goes_on {
+            ends.insert(key.range().max());
+        }
+    }
+    ends
 }
 
 fn chain_without(listing: &PlaceListing, head: Txid, without: Option<ObjectKey>) -> Option<Vec<ObjectKey>> {

@@ -12,13 +12,13 @@ use super::attach::{Attach, Compared};
 use super::backoff::Backoff;
 use super::catchup::Catchup;
 use super::claim::Claim;
-use super::command::{RequestId, SourceId, StoreRequest};
+use super::command::{RequestId, SourceId};
 use super::config::DatabaseConfig;
 use super::context::{Context, Outbox};
 use super::doubt::Doubts;
 use super::ending::Ending;
 use super::event::{Hint, SourceAnswer, SourceError, StateError, StoreAnswer, SyncId};
-use super::follow::{Follow, Fresh, LastSnapshot, Schedule};
+use super::follow::{Follow, Fresh, LastSnapshot, Schedule, given_up_answered};
 use super::head::Head;
 use super::manifest::{Rewrite, SeenManifest};
 use super::notice::{HealReason, Notice, SnapshotFailure, Status};
@@ -34,7 +34,6 @@ use crate::key::PlaceListing;
 use crate::mutants::{Mutant, mutated};
 use crate::store::StoreError;
 use crate::types::{Instant, Now, Txid};
-use std::collections::BTreeSet;
 
 /// One followed database.
 #[derive(Debug)]
@@ -70,8 +69,9 @@ pub(super) struct Database {
     /// The newest sync that was requested, if it was not answered.
     pub(super) sync: Option<SyncId>,
     pub(super) stop_requested: bool,
-    /// Full images that nobody wants any more, and that may still be staged.
-    pub(super) staged_in_vain: BTreeSet<RequestId>,
+    /// The request of a full image that nobody wants any more, if it is not answered; while the database is followed,
+    /// following has it.
+    pub(super) given_up: Option<RequestId>,
     /// A full image was asked for while none could be made.
     pub(super) snapshot_requested: bool,
     /// The newest full image that the place was seen to have.
@@ -170,16 +170,20 @@ impl Database {
             clock_told: false,
             sync: None,
             stop_requested: false,
-            staged_in_vain: BTreeSet::new(),
+            given_up: None,
             snapshot_requested: false,
             newest_snapshot: None,
             schedule: None,
         }
     }
 
-    /// Whether a full image is under way.
+    /// Whether a full image is under way, or its remains are.
     pub(super) fn makes_snapshot(&self) -> bool {
-        matches!(&self.phase, Phase::Follow(follow, _) if follow.makes_snapshot())
+        match &self.phase {
+            Phase::Follow(follow, _) => follow.makes_snapshot(),
+            Phase::Stopped => false,
+            _ => self.given_up.is_some(),
+        }
     }
 
     /// A full image is wanted now, or as soon as the database is followed.
@@ -221,6 +225,7 @@ impl Database {
         let config = self.config.clone();
         let mut cx = Context { now, db: self.id, config: &config, out };
         match &mut self.phase {
+            _ if self.given_up == Some(id) => self.given_up = None,
             Phase::Probe(probe, _) if probe.awaits(id) => self.probed(&mut cx, result),
             Phase::Attach(attach, ..) if attach.awaits(id) => {
                 if let Some(end) = attach.source(&mut cx, result) {
@@ -276,11 +281,7 @@ impl Database {
             // Of no phase: following may have ended, or begun anew, since it was sent.
             _ if self.rewrite.awaits(id) => self.rewrite.answered(&mut cx, result),
             _ if self.upkeep.awaits(id) => self.upkeep.store(&mut cx, id, result),
-            _ if self.staged_in_vain.remove(&id) => {
-                if let Ok(StoreAnswer::Staged { .. }) = result {
-                    cx.store(StoreRequest::Discard { staged: id });
-                }
-            }
+            _ if self.given_up == Some(id) => self.given_up = given_up_answered(&mut cx, id, &result),
             Phase::Start(start) if start.awaits(id) => {
                 if let Some(end) = start.store(&mut cx, result) {
                     self.started(&mut cx, end);

@@ -296,6 +296,9 @@ impl Database {
         if let Some(id) = self.sync {
             follow.request_sync(id);
         }
+        if let Some(asked) = self.given_up.take() {
+            follow.awaits_given_up(asked);
+        }
         self.set_status(cx, Status::Following);
         self.phase = Phase::Follow(Box::new(follow), place);
     }
@@ -322,8 +325,9 @@ impl Database {
     pub(super) fn follow_ended(&mut self, cx: &mut Context<'_>, end: FollowEnd) {
         let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
         let Phase::Follow(mut follow, mut place) = phase else { unreachable!("following ended") };
-        let (schedule, staging) = follow.end_snapshot(cx);
-        self.staged_in_vain.extend(staging);
+        let (schedule, given_up) = follow.end_snapshot(cx);
+        assert!(self.given_up.is_none(), "following takes it along");
+        self.given_up = given_up;
         self.snapshot_requested = schedule.is_requested();
         self.refuse_snapshot_if_ending(cx);
         self.newest_snapshot = Some(schedule.last());

@@ -4,6 +4,7 @@
 use super::foreign::plant;
 use super::source::FakeDatabase;
 use super::world::{A, B, Fate, SECOND, World};
+use engine::key::ModifiedIs;
 use engine::replicate::{Event, SourceError, SourceJob, Status, StoreRequest, TakeOver};
 use engine::store::StoreError;
 use std::cell::Cell;
@@ -159,6 +160,25 @@ fn claim_that_was_claimed_upon_stays() {
     plant(&mut world, 0, 5, 5, &[(1, 7)]);
     world.run_for(20 * SECOND);
     assert!(world.store.slot(&place, 4).unwrap().chain().unwrap().claim, "the history would have a gap");
+}
+
+#[test]
+fn claim_that_was_claimed_upon_stays_in_a_directory_though_an_image_came_since() {
+    let mut world = following_with_a_slot();
+    world.add(B, "a", FakeDatabase::new(2, 10), |config| {
+        (config.take_over, config.modified_is) = (TakeOver::Always, ModifiedIs::HeaderTime);
+    });
+    let place = world.host(B).config.place.clone();
+    while world.store.slot(&place, 4).is_none() {
+        world.run_for(Duration::from_millis(1));
+    }
+    // Another takes the place over between the claim and the look whether it counts, and sends all of its pages.
+    plant(&mut world, 0, 5, 5, &[(1, 7)]);
+    plant(&mut world, 0, 6, 6, &[(1, 8)]);
+    let pages: Vec<(u32, u64)> = (1..=10).map(|page| (page, 8)).collect();
+    plant(&mut world, 9, 1, 6, &pages);
+    world.run_for(20 * SECOND);
+    assert!(world.store.slot(&place, 4).is_some_and(|slot| slot.chain().unwrap().claim), "5 stands on it");
 }
 
 /// B claims a key that is free again, because what was there was compacted since B listed the place.

@@ -304,6 +304,41 @@ fn stop_does_not_wait_for_an_image() {
 }
 
 #[test]
+fn image_waits_for_the_answers_that_one_given_up_before_still_awaits() {
+    let mut world = following(|config| config.part_bytes = 1024);
+    world.on_store = Box::new(|_, request| match request {
+        StoreRequest::Stage { key, .. } if key.contains("/0009/") => Fate::Hangs(60 * SECOND),
+        _ => Fate::Answered,
+    });
+    world.commit(A, &[3]);
+    request(&mut world);
+    world.run_until(|world| world.host(A).database.is_image_pinned());
+    for _ in 0..5 {
+        let mut once = true;
+        world.on_source = Box::new(move |_, job| {
+            let changed = matches!(job, SourceJob::Look { .. }) && std::mem::take(&mut once);
+            changed.then(|| SourceError::Unstable("it changed".into()))
+        });
+        world.run_for(5 * SECOND);
+    }
+    assert_eq!(stagings(&world), 1, "each would wait for as long as a request may take");
+    assert_eq!((said(&world), world.status(A)), (vec![], Status::Following));
+    world.on_store = Box::new(|_, _| Fate::Answered);
+    world.run_for(60 * SECOND);
+    assert_eq!((snapshots(&world), said(&world), stagings(&world)), (vec![1, 3], vec![3], 2));
+    assert_restores(&world, 3);
+}
+
+/// How often an image was begun to be sent in parts.
+fn stagings(world: &World) -> usize {
+    let staged = |request: &StoreRequest| match request {
+        StoreRequest::Stage { key, .. } => key.contains("/0009/") && !key.ends_with("-0000000000000001.ltx"),
+        _ => false,
+    };
+    world.host(A).requests.iter().filter(|(_, request)| staged(request)).count()
+}
+
+#[test]
 fn image_that_is_there_already_is_done_and_another_one_is_not() {
     let mut world = following(|_| {});
     world.commit(A, &[3]);

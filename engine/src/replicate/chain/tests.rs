@@ -1,6 +1,6 @@
 //! Chains by names.
 
-use super::chain;
+use super::{chain, ends, is_dead};
 use crate::key::{Layout, ListingBuilder, ModifiedIs, ObjectKey, Place, PlaceListing};
 use crate::store::{ETag, ObjectMeta};
 use crate::types::{Level, Timestamp, Txid, TxidRange};
@@ -25,6 +25,30 @@ fn gap_or_a_missing_base_is_no_chain() {
 fn chain_of_many_slots_is_found_in_one_sweep() {
     let names: Vec<Name> = std::iter::once((9, 1, 1)).chain((2..=200_000).map(|n| (0, n, n))).collect();
     assert_eq!(of(&names, 200_000).map(|chain| chain.len()), Some(200_000));
+}
+
+#[test]
+fn claim_that_was_claimed_upon_is_not_dead_though_an_image_came_since() {
+    let slots = [(9, 1, 5), (0, 6, 6), (0, 7, 7), (0, 8, 8), (0, 9, 9), (0, 10, 10), (9, 1, 10)];
+    assert!(!is_dead_in_a_directory(&slots, 8), "9 is reached through it");
+    let compacted = [&slots[..], &[(1, 6, 8)]].concat();
+    assert!(is_dead_in_a_directory(&compacted, 8), "9 is reached without it");
+    let further = [&slots[..], &[(1, 6, 9)]].concat();
+    assert!(is_dead_in_a_directory(&further, 8), "so it is here");
+    assert!(!is_dead_in_a_directory(&further, 7), "8 is reached through it");
+}
+
+#[test]
+fn claim_that_nothing_contains_is_not_dead() {
+    assert!(!is_dead_in_a_directory(&[(9, 1, 5), (0, 6, 6)], 6), "it is the head");
+    assert!(!is_dead_in_a_directory(&[(9, 1, 5), (0, 6, 6), (0, 9, 9)], 6), "behind it is a gap");
+}
+
+#[test]
+fn claim_on_a_number_that_was_compacted_is_dead() {
+    assert!(is_dead_in_a_directory(&[(9, 1, 1), (0, 2, 2), (1, 3, 6), (0, 4, 4), (0, 6, 6)], 4));
+    // Long ago: what the policy left of that time is a full image.
+    assert!(is_dead_in_a_directory(&[(9, 1, 3), (0, 4, 4), (9, 1, 90), (1, 91, 95)], 4));
 }
 
 proptest! {
@@ -54,10 +78,16 @@ proptest! {
         }
         let found = of(&names, head);
         prop_assert_eq!(found.is_some(), reached.contains(&head));
+        let until: Vec<u64> = ends(&listing(&names), None).into_iter().map(|end| end.into_inner()).collect();
+        prop_assert_eq!(until.into_iter().filter(|end| *end <= head).collect::<Vec<_>>(), reached);
         for pair in found.unwrap_or_default().windows(2) {
             prop_assert!(pair[1].1 <= pair[0].2 + 1 && pair[1].2 > pair[0].2, "{:?}", pair);
         }
     }
+}
+
+fn is_dead_in_a_directory(names: &[Name], slot: u64) -> bool {
+    is_dead(&listing(names), ObjectKey::slot(txid(slot)), ModifiedIs::HeaderTime)
 }
 
 fn of(names: &[Name], head: u64) -> Option<Vec<Name>> {

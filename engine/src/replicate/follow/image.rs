@@ -1,12 +1,12 @@
 //! The steps of one full image, from the look that pins it to its object (see `snapshot`).
 
 use super::machine::{Follow, FollowEnd, Fresh, Job};
-use super::snapshot::{Frames, PIN_PAUSE, Phase};
+use super::snapshot::{Frames, PIN_PAUSE, Phase, given_up_answered};
 use crate::db::PageSums;
 use crate::key::ObjectKey;
 use crate::ltx::{Chain, Header};
 use crate::mutants::{Mutant, mutated};
-use crate::replicate::command::{RequestId, SourceJob, StoreRequest};
+use crate::replicate::command::{RequestId, SourceJob};
 use crate::replicate::context::Context;
 use crate::replicate::draft::Draft;
 use crate::replicate::event::{ImagePinned, SourceAnswer, SourceError, StoreAnswer};
@@ -213,10 +213,8 @@ impl Follow {
                 self.snapshot_went_on(cx, end);
             }
             _ => {
-                if let Ok(StoreAnswer::Staged { .. }) = result {
-                    cx.store(StoreRequest::Discard { staged: id });
-                }
-                self.snapshot.phase = Phase::Idle;
+                let next = given_up_answered(cx, id, &result);
+                self.snapshot.phase = next.map_or(Phase::Idle, Phase::GivenUp);
             }
         }
     }

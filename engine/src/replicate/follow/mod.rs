@@ -20,3 +20,4 @@ mod sync;
 
 pub(super) use machine::{Follow, FollowEnd, Fresh, Position};
 pub(super) use schedule::{LastSnapshot, Schedule};
+pub(super) use snapshot::given_up_answered;

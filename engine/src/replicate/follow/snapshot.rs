@@ -14,9 +14,9 @@
 use super::machine::Follow;
 use super::schedule::{Schedule, Standing};
 use crate::mutants::{Mutant, mutated};
-use crate::replicate::command::{RequestId, SourceJob};
+use crate::replicate::command::{RequestId, SourceJob, StoreRequest};
 use crate::replicate::context::Context;
-use crate::replicate::event::Looked;
+use crate::replicate::event::{Looked, StoreAnswer};
 use crate::replicate::notice::Notice;
 use crate::replicate::upload::Upload;
 use crate::store::StoreError;
@@ -59,7 +59,8 @@ pub(super) enum Phase {
         timestamp: Timestamp,
         upload: Box<Upload>,
     },
-    /// It was given up; what is being encoded is to be discarded.
+    /// It was given up, and a request of it is not answered: the next one does not begin before. Where requests are lost,
+    /// each stays for as long as one may take, and those of many attempts would pile up.
     GivenUp(RequestId),
 }
 
@@ -89,7 +90,7 @@ impl Snapshot {
     pub(super) fn awaits(&self, id: RequestId) -> bool {
         match &self.phase {
             Phase::Sending { upload, .. } => upload.awaits(id),
-            Phase::GivenUp(encoding) => *encoding == id,
+            Phase::GivenUp(asked) => *asked == id,
             Phase::Idle | Phase::Due | Phase::Pinning | Phase::Waiting { .. } => false,
         }
     }
@@ -148,6 +149,16 @@ impl Snapshot {
     }
 }
 
+/// The answer to a request of an image that was given up: what it staged is discarded. The request that must be answered next.
+pub(in crate::replicate) fn given_up_answered(
+    cx: &mut Context<'_>,
+    asked: RequestId,
+    result: &Result<StoreAnswer, StoreError>,
+) -> Option<RequestId> {
+    let is_staged = matches!(result, Ok(StoreAnswer::Staged { .. }));
+    is_staged.then(|| cx.store(StoreRequest::Discard { staged: asked }))
+}
+
 impl Follow {
     pub(in crate::replicate) fn request_snapshot(&mut self) {
         self.snapshot.schedule.request();
@@ -158,8 +169,13 @@ impl Follow {
         !matches!(self.snapshot.phase, Phase::Idle)
     }
 
-    /// Following ends: what is under way is given up. The schedule for the next time, and what is to be discarded when it
-    /// is staged.
+    /// What was given up when following ended the last time is not answered.
+    pub(in crate::replicate) fn awaits_given_up(&mut self, asked: RequestId) {
+        self.snapshot.phase = Phase::GivenUp(asked);
+    }
+
+    /// Following ends: what is under way is given up. The schedule for the next time, and the request that must still be
+    /// answered.
     pub(in crate::replicate) fn end_snapshot(
         &mut self,
         cx: &mut Context<'_>,
@@ -168,11 +184,11 @@ impl Follow {
         self.snapshot.is_pinned = false;
         self.snapshot.give_up(cx);
         self.snapshot.schedule.put_off();
-        let staging = match &self.snapshot.phase {
-            Phase::GivenUp(encoding) => Some(*encoding),
+        let asked = match &self.snapshot.phase {
+            Phase::GivenUp(asked) => Some(*asked),
             _ => None,
         };
-        (self.snapshot.schedule.clone(), staging)
+        (self.snapshot.schedule.clone(), asked)
     }
 
     /// When one is to be begun; `None`: not as things are.

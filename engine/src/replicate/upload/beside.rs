@@ -42,26 +42,24 @@ impl Upload {
         self.size_bytes
     }
 
-    /// Ends it before its end. What it is encoded by, if that must still be answered: what is staged then is to be
-    /// discarded.
+    /// Ends it before its end. The request that must still be answered, if there is one: what it stages is to be discarded.
     pub(in crate::replicate) fn give_up(self, cx: &mut Context<'_>) -> Option<RequestId> {
-        let ready = match self.step {
-            Step::Encoding(id) => return Some(id),
+        let (ready, asked) = match self.step {
+            // What is being written cannot be called back, and is what it says.
+            Step::Encoding(id) | Step::Sending(id, _) | Step::Discarding(id) => return Some(id),
+            Step::LookingFirst(id, ready, _) | Step::ReadingBack { id, ready, .. } => (ready, Some(id)),
             Step::Held(ready)
-            | Step::LookingFirst(_, ready, _)
-            | Step::ReadingBack { ready, .. }
             | Step::Checking(_, ready, _)
             | Step::Recording(_, ready)
             | Step::Paused(_, Next::Record(ready) | Next::Send(ready) | Next::ReadBack { ready, .. }) => {
-                ready
+                (ready, None)
             }
-            // What is being written cannot be called back, and is what it says.
-            Step::Sending(..) | Step::Discarding(_) | Step::Paused(_, Next::Encode) => return None,
+            Step::Paused(_, Next::Encode) => return None,
         };
-        if let Ready::Staged { id, .. } = ready {
-            cx.store(StoreRequest::Discard { staged: id });
+        match ready {
+            Ready::Staged { id, .. } => Some(cx.store(StoreRequest::Discard { staged: id })),
+            Ready::Whole { .. } => asked,
         }
-        None
     }
 
     /// The request that reads back what is under the key, as far as [`Upload::is_there`] needs it.
