@@ -89,6 +89,36 @@ fn what_does_not_read_back_is_told_and_counts_for_nothing() {
 }
 
 #[test]
+fn a_header_that_contradicts_what_follows_is_proven_before_it_stops_a_level() {
+    let mut world = followed();
+    world.commit(A, &[3]);
+    world.run_for(60 * SECOND);
+    let last = *ends(&world, 1).last().unwrap();
+    let place = world.host(A).config.place.clone();
+    let ends_last = |key: &ObjectKey| key.level().get() == 1 && key.range().max().into_inner() == last;
+    let name = place.object_key(Layout::S3, world.store.keys(&place).find(ends_last).unwrap());
+    // The checksum of the database that it leads to.
+    let mut bytes = world.store.bytes(&name).unwrap().to_vec();
+    bytes[95] ^= 1;
+    world.store.plant(&name, bytes.into());
+    world.on_store = Box::new(move |_, request| match request {
+        StoreRequest::Hash { key } if *key == name => Fate::Fails(StoreError::Fatal {
+            kind: Fatal::Unsupported,
+            message: "an object is damaged".into(),
+        }),
+        _ => Fate::Answered,
+    });
+    // Nothing is known of it any more.
+    world.restart(|| true);
+    world.run_for(5 * SECOND);
+    world.commit(A, &[4]);
+    world.run_for(120 * SECOND);
+    assert!(world.has_notice(A, |notice| matches!(notice, Notice::ObjectDamaged { .. })));
+    assert!(!world.has_notice(A, |notice| matches!(notice, Notice::CompactionStopped { .. })));
+    assert_eq!(ends(&world, 1).last(), Some(&(last + 1)));
+}
+
+#[test]
 fn an_upload_that_nobody_completes_is_given_up_when_following_ends() {
     let mut world = followed();
     world.on_store = Box::new(|_, request| match request {

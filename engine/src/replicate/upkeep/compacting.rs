@@ -3,7 +3,7 @@
 use super::merging::{Merging, MergingEnd};
 use super::reads::{Reading, Reads};
 use crate::compact::{Compaction, End, Stop, plan};
-use crate::key::{ObjectInfo, PlaceListing};
+use crate::key::{ObjectInfo, ObjectKey, PlaceListing};
 use crate::ltx::Header;
 use crate::manifest::IndexEntry;
 use crate::replicate::command::RequestId;
@@ -13,7 +13,7 @@ use crate::replicate::notice::Notice;
 use crate::restore::{Facts, Knowledge, Step};
 use crate::store::StoreError;
 use crate::types::{Instant, Level, Txid};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// A pass under way.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub(super) struct Compacting {
     more: bool,
     /// What keeps the level from being made any further.
     stop: Option<Stop>,
+    /// What was told to keep it before this pass: that is not looked into again.
+    told: Option<Stop>,
+    /// Objects that were read whole because another one contradicts them.
+    read_whole: BTreeSet<ObjectKey>,
     step: Doing,
 }
 
@@ -54,10 +58,13 @@ impl Compacting {
         cx: &mut Context<'_>,
         listing: PlaceListing,
         confirmed: Txid,
-        level: Level,
+        (level, told): (Level, Option<Stop>),
         known: &mut Knowledge,
     ) -> Result<Compacting, Box<(PlaceListing, Told)>> {
-        let (queue, end, step) = match Compacting::plan(cx, &listing, confirmed, level, known) {
+        let mut read_whole = BTreeSet::new();
+        let planned =
+            Compacting::plan(cx, &listing, confirmed, (level, told.as_ref()), known, &mut read_whole);
+        let (queue, end, step) = match planned {
             Planned::Read(reads) => (VecDeque::new(), End::Reached, Doing::Reading(reads)),
             Planned::Queue(mut queue, end) => match queue.pop_front() {
                 Some(first) => (queue, end, Doing::Merging(Box::new(Merging::start(cx, first)))),
@@ -65,7 +72,7 @@ impl Compacting {
             },
         };
         let more = end == End::More;
-        Ok(Compacting { listing, confirmed, level, queue, more, stop: stop_of(end), step })
+        Ok(Compacting { listing, confirmed, level, queue, more, stop: stop_of(end), told, read_whole, step })
     }
 
     /// What was made last.
@@ -179,7 +186,9 @@ impl Compacting {
     }
 
     fn plan_anew(&mut self, cx: &mut Context<'_>, known: &mut Knowledge) -> Option<Told> {
-        match Compacting::plan(cx, &self.listing, self.confirmed, self.level, known) {
+        let of = (self.level, self.told.as_ref());
+        let planned = Compacting::plan(cx, &self.listing, self.confirmed, of, known, &mut self.read_whole);
+        match planned {
             Planned::Read(reads) => self.step = Doing::Reading(reads),
             Planned::Queue(mut queue, end) => {
                 let more = end == End::More;
@@ -194,18 +203,31 @@ impl Compacting {
         None
     }
 
+    /// Of two objects that contradict each other one may be damaged in its header, which nothing proves: both are read whole
+    /// before that stops a level.
     fn plan(
         cx: &mut Context<'_>,
         listing: &PlaceListing,
         confirmed: Txid,
-        level: Level,
+        (level, told): (Level, Option<&Stop>),
         known: &Knowledge,
+        read_whole: &mut BTreeSet<ObjectKey>,
     ) -> Planned {
         let upkeep = &cx.config.upkeep;
-        match plan(listing, known, &upkeep.levels, level, confirmed, upkeep.limits) {
-            Step::Need(needs) => Planned::Read(Reads::start(cx, needs)),
-            Step::Done(plan) => Planned::Queue(plan.compactions.into(), plan.end),
+        let plan = match plan(listing, known, &upkeep.levels, level, confirmed, upkeep.limits) {
+            Step::Need(needs) => return Planned::Read(Reads::start(cx, needs)),
+            Step::Done(plan) => plan,
+        };
+        if let End::Stopped(stop @ Stop::Unlinked { left, right }) = &plan.end
+            && told != Some(stop)
+        {
+            let accused: Vec<ObjectKey> =
+                [*left, *right].into_iter().filter(|object| read_whole.insert(*object)).collect();
+            if !accused.is_empty() {
+                return Planned::Read(Reads::prove(cx, accused));
+            }
         }
+        Planned::Queue(plan.compactions.into(), plan.end)
     }
 }
 

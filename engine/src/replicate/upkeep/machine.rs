@@ -212,7 +212,8 @@ impl Upkeep {
     }
 
     fn compact(&mut self, cx: &mut Context<'_>, listing: PlaceListing, confirmed: Txid, level: Level) {
-        match Compacting::start(cx, listing, confirmed, level, &mut self.known) {
+        let told = self.stops.get(&level).cloned();
+        match Compacting::start(cx, listing, confirmed, (level, told), &mut self.known) {
             Ok(pass) => self.pass = Some(Pass::Compacting(Box::new(pass))),
             Err(ended) => {
                 let (listing, told) = *ended;

@@ -6,6 +6,7 @@ use crate::mutants::{Mutant, mutated};
 use crate::replicate::command::{RequestId, StoreRequest};
 use crate::replicate::context::Context;
 use crate::replicate::event::{ObjectDigest, StoreAnswer};
+use crate::replicate::notice::Notice;
 use crate::replicate::retrying::{Retrying, Settled};
 use crate::restore::{Facts, Knowledge, Needs, is_full_image};
 use crate::store::StoreError;
@@ -25,6 +26,8 @@ enum Wanted {
     Header(ObjectKey),
     /// Whether it holds every page.
     Image(ObjectKey),
+    /// Whether it is what it claims to be, to its last byte.
+    Whole(ObjectKey),
 }
 
 #[derive(Debug)]
@@ -62,6 +65,14 @@ impl Reads {
         reads
     }
 
+    /// Reads objects whole: one that is damaged is known as that, and of a sound one the header is read anew.
+    pub(super) fn prove(cx: &mut Context<'_>, objects: Vec<ObjectKey>) -> Reads {
+        let waiting = objects.into_iter().map(Wanted::Whole).collect();
+        let mut reads = Reads { waiting, running: Vec::new() };
+        reads.fill(cx);
+        reads
+    }
+
     pub(super) fn awaits(&self, id: RequestId) -> bool {
         self.running.iter().any(|read| read.retrying.awaits(id))
     }
@@ -84,12 +95,16 @@ impl Reads {
     ) -> Reading {
         let at = self.running.iter().position(|read| read.retrying.awaits(id)).expect("an awaited read");
         let read = &mut self.running[at];
-        let (Wanted::Header(object) | Wanted::Image(object)) = read.wanted;
+        let (Wanted::Header(object) | Wanted::Image(object) | Wanted::Whole(object)) = read.wanted;
         match read.retrying.answer(cx, result) {
             Settled::NotYet if read.retrying.attempts() >= ATTEMPTS_MAX => return Reading::Gone,
             Settled::NotYet => return Reading::NotYet,
             Settled::Missing => return Reading::Gone,
-            Settled::Damaged => known.learn_damage(object, "it does not decode"),
+            Settled::Damaged => {
+                let (key, message) = (read.retrying.key(), "it does not decode");
+                cx.notice(Notice::ObjectDamaged { key, message: message.into() });
+                known.learn_damage(object, message);
+            }
             Settled::Answer(StoreAnswer::Got(got)) => {
                 let agrees = read.before.as_ref() == Some(&got.bytes) || mutated(Mutant::HeaderReadOnce);
                 read.misreads += u32::from(!agrees && read.before.is_some());
@@ -107,6 +122,7 @@ impl Reads {
                 let digest = digests.first().expect("one object was asked for");
                 learn_image(cx, known, object, digest);
             }
+            Settled::Answer(StoreAnswer::Hashed { .. }) => known.retain(|key| *key != object),
             Settled::Answer(other) => unreachable!("asked for what an object holds, answered {other:?}"),
         }
         self.running.swap_remove(at);
@@ -129,6 +145,7 @@ fn request(cx: &Context<'_>, wanted: Wanted) -> StoreRequest {
     match wanted {
         Wanted::Header(object) => StoreRequest::Get { key: key(object), range: Some(0..HEADER_BYTES as u64) },
         Wanted::Image(object) => StoreRequest::Digest { keys: vec![key(object)] },
+        Wanted::Whole(object) => StoreRequest::Hash { key: key(object) },
     }
 }
 

@@ -251,7 +251,7 @@ impl Solo {
     }
 
     fn compact(&mut self, cx: &mut Context<'_>, listing: PlaceListing, confirmed: Txid, level: Level) {
-        match Compacting::start(cx, listing, confirmed, level, &mut self.known) {
+        match Compacting::start(cx, listing, confirmed, (level, None), &mut self.known) {
             Ok(pass) => self.doing = Doing::Compacting(Box::new(pass)),
             Err(ended) => {
                 let (listing, told) = *ended;
