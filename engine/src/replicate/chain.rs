@@ -17,13 +17,14 @@ pub(super) fn chain(listing: &PlaceListing, head: Txid) -> Option<Vec<ObjectKey>
 }
 
 /// Whether nothing needs a slot that was written: the store took it after an object that contains it. Where the store does
-/// not tell, an object above level 0 contains it, and nothing that came after it is reached through it. That the head is not
-/// would be too little: another may have claimed on top of it, and put an image above that since.
+/// not tell, its number was compacted, and nothing that came after it is reached through it. That the head is not, or that an
+/// image contains it, would be too little: another may have claimed on top of it, and put an image above that since.
 pub(super) fn is_dead(listing: &PlaceListing, slot: ObjectKey, modified: ModifiedIs) -> bool {
     if modified == ModifiedIs::StoreTime {
         return listing.late_arrivals().iter().any(|o| o.key == slot);
     }
-    let contains = |key: ObjectKey| key.level() > Level::L0 && key.range().contains(slot.max());
+    let is_merged = |key: ObjectKey| Level::L0 < key.level() && key.level() < Level::SNAPSHOT;
+    let contains = |key: ObjectKey| is_merged(key) && key.range().contains(slot.max());
     let without = ends(listing, Some(slot));
     listing.objects().iter().any(|o| contains(o.key))
         && ends(listing, None).difference(&without).all(|end| *end <= slot.max())

@@ -46,21 +46,14 @@ enum Step {
     Manifest(Retrying, Option<Bytes>),
     /// A part of an object has no checksum of its own: it is believed when two reads agree. Here: the one before.
     Header(Retrying, ObjectInfo, Option<Bytes>),
-    /// A header that would fence us, or that tells another time than is told beside its object, is believed only from a
-    /// download that its file checksum proves.
-    Proof(Retrying, ObjectInfo, Doubt),
+    /// A header that would fence us is believed only from a download that its file checksum proves.
+    Proof(Retrying, ObjectInfo),
+    /// So is one that tells another time than is told beside its object: nothing else of the place would show that it is
+    /// wrong, and what is written next takes it over.
+    Time(Retrying, ObjectInfo, Head),
     Hash(Retrying, Head, Vec<Sha256>),
     /// Our newest object has another version than the one that we wrote: has it other bytes?
     Rewritten(Retrying, Head),
-}
-
-/// Why a header is not believed as it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doubt {
-    /// It says that another one wrote the object.
-    SaysForeign,
-    /// Nothing else of the place would show that its time is wrong, and what is written next takes it over.
-    Time,
 }
 
 /// What was found.
@@ -128,7 +121,8 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, ..)
+            | Step::Proof(r, _)
+            | Step::Time(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.awaits(id),
         }
@@ -141,7 +135,8 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, ..)
+            | Step::Proof(r, _)
+            | Step::Time(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.deadline(),
         }
@@ -164,7 +159,8 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, ..)
+            | Step::Proof(r, _)
+            | Step::Time(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.tick(cx),
         }
@@ -205,7 +201,8 @@ impl Start {
             Step::Listing(r, _)
             | Step::Manifest(r, _)
             | Step::Header(r, ..)
-            | Step::Proof(r, ..)
+            | Step::Proof(r, _)
+            | Step::Time(r, ..)
             | Step::Hash(r, ..)
             | Step::Rewritten(r, _) => r.answer(cx, result),
             Step::Loading(_) | Step::SavingId(_) | Step::PausedLoad(_) | Step::PausedList(_) => {
@@ -228,11 +225,12 @@ impl Start {
             Settled::NotYet => None,
             Settled::Missing => self.missing(cx),
             Settled::Damaged => {
-                let (Step::Proof(r, ..) | Step::Hash(r, ..) | Step::Rewritten(r, _)) = &self.step else {
+                let (Step::Proof(r, _) | Step::Time(r, ..) | Step::Hash(r, ..) | Step::Rewritten(r, _)) =
+                    &self.step
+                else {
                     unreachable!("nothing else is decoded")
                 };
-                let says_foreign = matches!(&self.step, Step::Proof(_, _, Doubt::SaysForeign));
-                let key = r.key();
+                let (key, says_foreign) = (r.key(), matches!(&self.step, Step::Proof(..)));
                 Some(self.damaged_head(key, "it does not decode".to_owned(), says_foreign))
             }
             Settled::Answer(answer) => self.answered(cx, answer),
@@ -282,10 +280,14 @@ impl Start {
                 let (object, before) = (object.clone(), before.take());
                 self.header_read(cx, object, before, got)
             }
-            (Step::Proof(_, object, _), StoreAnswer::Digested(digests)) => {
+            (Step::Proof(_, object), StoreAnswer::Digested(digests)) => {
                 let header = &digests.first().expect("one object was asked for").header;
                 let head = Head::new(object, header);
                 self.judge(cx, head, true)
+            }
+            (Step::Time(_, _, head), StoreAnswer::Hashed { .. }) => {
+                let head = *head;
+                self.judge(cx, head, false)
             }
             (Step::Hash(_, head, sent), StoreAnswer::Hashed { sha256, .. }) => {
                 let standing = if sent.contains(&sha256) { Standing::Adopted } else { Standing::Copied };
@@ -352,12 +354,15 @@ impl Start {
         }
         match Header::decode(&got.bytes) {
             Ok(header) => {
+                let head = Head::new(&object, &header);
                 let told_beside = got.attributes.timestamp.unwrap_or(header.timestamp());
-                if told_beside != header.timestamp() {
-                    self.step = proof(cx, object, Doubt::Time);
+                // Of another's, all is proven.
+                let is_ours = matches!(head.owner(&self.local), Owner::Ours | Owner::IfHashIsAmong(_));
+                if told_beside != header.timestamp() && is_ours {
+                    let key = cx.config.place.object_key(cx.config.layout, object.key);
+                    self.step = Step::Time(Retrying::start(cx, StoreRequest::Hash { key }), object, head);
                     return None;
                 }
-                let head = Head::new(&object, &header);
                 self.judge(cx, head, false)
             }
             Err(error) => {
@@ -384,7 +389,7 @@ impl Start {
 
     fn judge(&mut self, cx: &mut Context<'_>, head: Head, proven: bool) -> Option<StartEnd> {
         let object = match &self.step {
-            Step::Header(_, object, _) | Step::Proof(_, object, _) => object.clone(),
+            Step::Header(_, object, _) | Step::Proof(_, object) | Step::Time(_, object, _) => object.clone(),
             step => unreachable!("judged in {step:?}"),
         };
         let key = cx.config.place.object_key(cx.config.layout, object.key);
@@ -407,7 +412,8 @@ impl Start {
                 return None;
             }
             Owner::Copied | Owner::Foreign if !proven => {
-                self.step = proof(cx, object, Doubt::SaysForeign);
+                let request = StoreRequest::Digest { keys: vec![key] };
+                self.step = Step::Proof(Retrying::start(cx, request), object);
                 return None;
             }
             Owner::Copied => Standing::Copied,
@@ -460,9 +466,4 @@ fn header(cx: &mut Context<'_>, object: ObjectInfo, before: Option<Bytes>) -> St
     let key = cx.config.place.object_key(cx.config.layout, object.key);
     let request = StoreRequest::Get { key, range: Some(0..HEADER_BYTES) };
     Step::Header(Retrying::start(cx, request), object, before)
-}
-
-fn proof(cx: &mut Context<'_>, object: ObjectInfo, doubt: Doubt) -> Step {
-    let key = cx.config.place.object_key(cx.config.layout, object.key);
-    Step::Proof(Retrying::start(cx, StoreRequest::Digest { keys: vec![key] }), object, doubt)
 }

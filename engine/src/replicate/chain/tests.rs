@@ -39,16 +39,17 @@ fn claim_that_was_claimed_upon_is_not_dead_though_an_image_came_since() {
 }
 
 #[test]
-fn claim_that_nothing_contains_is_not_dead() {
+fn claim_whose_number_was_not_compacted_is_not_dead() {
     assert!(!is_dead_in_a_directory(&[(9, 1, 5), (0, 6, 6)], 6), "it is the head");
     assert!(!is_dead_in_a_directory(&[(9, 1, 5), (0, 6, 6), (0, 9, 9)], 6), "behind it is a gap");
+    // The image stands on it, or is its own.
+    assert!(!is_dead_in_a_directory(&[(9, 1, 5), (0, 6, 6), (0, 7, 7), (9, 1, 7)], 6));
+    assert!(!is_dead_in_a_directory(&[(9, 1, 5), (0, 6, 6), (9, 1, 6), (0, 7, 7)], 6));
 }
 
 #[test]
 fn claim_on_a_number_that_was_compacted_is_dead() {
     assert!(is_dead_in_a_directory(&[(9, 1, 1), (0, 2, 2), (1, 3, 6), (0, 4, 4), (0, 6, 6)], 4));
-    // Long ago: what the policy left of that time is a full image.
-    assert!(is_dead_in_a_directory(&[(9, 1, 3), (0, 4, 4), (9, 1, 90), (1, 91, 95)], 4));
 }
 
 proptest! {

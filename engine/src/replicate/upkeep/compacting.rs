@@ -134,7 +134,7 @@ impl Compacting {
         match &mut self.step {
             Doing::Reading(reads) => match reads.store(cx, id, result, known) {
                 Reading::NotYet => None,
-                Reading::Done => self.plan_anew(cx, known),
+                Reading::Done | Reading::Unproven => self.plan_anew(cx, known),
                 Reading::Gone => Some(Told::Stale),
             },
             Doing::Merging(merging) => {
@@ -180,9 +180,17 @@ impl Compacting {
                 self.step = Doing::Merging(Box::new(Merging::start(cx, next)));
                 None
             }
-            None if self.more => self.plan_anew(cx, known),
+            // What comes before a contradiction is made; then it is looked into.
+            None if self.more || self.accuses() => self.plan_anew(cx, known),
             None => Some(Told::Level { level: self.level, stop: self.stop.take() }),
         }
+    }
+
+    /// Whether objects contradict each other that nobody has read whole for that.
+    fn accuses(&self) -> bool {
+        let Some(stop @ Stop::Unlinked { left, right }) = &self.stop else { return false };
+        self.told.as_ref() != Some(stop)
+            && [left, right].iter().any(|object| !self.read_whole.contains(object))
     }
 
     fn plan_anew(&mut self, cx: &mut Context<'_>, known: &mut Knowledge) -> Option<Told> {
@@ -220,6 +228,7 @@ impl Compacting {
         };
         if let End::Stopped(stop @ Stop::Unlinked { left, right }) = &plan.end
             && told != Some(stop)
+            && plan.compactions.is_empty()
         {
             let accused: Vec<ObjectKey> =
                 [*left, *right].into_iter().filter(|object| read_whole.insert(*object)).collect();

@@ -44,6 +44,8 @@ struct Read {
 pub(super) enum Reading {
     NotYet,
     Done,
+    /// An object cannot be read whole: what it is, is not known.
+    Unproven,
     /// An object is not there any more, or the store does not give it: what this is for is done later, or not at all.
     Gone,
 }
@@ -97,7 +99,10 @@ impl Reads {
         let read = &mut self.running[at];
         let (Wanted::Header(object) | Wanted::Image(object) | Wanted::Whole(object)) = read.wanted;
         match read.retrying.answer(cx, result) {
-            Settled::NotYet if read.retrying.attempts() >= ATTEMPTS_MAX => return Reading::Gone,
+            Settled::NotYet if read.retrying.attempts() >= ATTEMPTS_MAX => {
+                let is_whole = matches!(read.wanted, Wanted::Whole(_));
+                return if is_whole { Reading::Unproven } else { Reading::Gone };
+            }
             Settled::NotYet => return Reading::NotYet,
             Settled::Missing => return Reading::Gone,
             Settled::Damaged => {

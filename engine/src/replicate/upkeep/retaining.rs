@@ -188,7 +188,7 @@ impl Retaining {
             Doing::Reading(reads) => match reads.store(cx, id, result, known) {
                 Reading::NotYet => None,
                 Reading::Done => self.plan(cx, known, made),
-                Reading::Gone => Some(Told::Stale),
+                Reading::Unproven | Reading::Gone => Some(Told::Stale),
             },
             Doing::Proving { retrying, object, before } => {
                 let object = *object;

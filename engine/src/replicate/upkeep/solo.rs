@@ -186,7 +186,7 @@ impl Solo {
             }
             Doing::Reading(reads, ..) => match reads.store(cx, id, result, &mut self.known) {
                 Reading::NotYet => {}
-                Reading::Gone => self.again(cx),
+                Reading::Unproven | Reading::Gone => self.again(cx),
                 Reading::Done => {
                     let doing = std::mem::replace(&mut self.doing, Doing::Done);
                     let Doing::Reading(_, listing, level) = doing else { unreachable!("just seen") };
