@@ -370,13 +370,20 @@ fn another_keeps_a_number_that_we_sent(time_beside: Option<Timestamp>) {
         world.store.erase(&slot_key(&place, txid));
         world.store.erase(&place.object_key(Layout::S3, ObjectKey::snapshot(Txid::new(txid).unwrap())));
     }
-    world.on_store = Box::new(move |db, request| match request {
-        StoreRequest::Digest { keys } if db == A && keys.contains(&slot) => Fate::Fails(StoreError::Fatal {
-            kind: engine::store::Fatal::Unsupported,
-            message: "an object is damaged".into(),
-        }),
-        StoreRequest::Put { .. } if db == B => Fate::Fails(StoreError::Retryable("away".into())),
-        _ => Fate::Answered,
+    world.on_store = Box::new(move |db, request| {
+        let reads_it = match request {
+            StoreRequest::Digest { keys } => keys.contains(&slot),
+            StoreRequest::Hash { key } => *key == slot,
+            _ => false,
+        };
+        match request {
+            _ if db == A && reads_it => Fate::Fails(StoreError::Fatal {
+                kind: engine::store::Fatal::Unsupported,
+                message: "an object is damaged".into(),
+            }),
+            StoreRequest::Put { .. } if db == B => Fate::Fails(StoreError::Retryable("away".into())),
+            _ => Fate::Answered,
+        }
     });
     world.store.time_beside = time_beside;
     world.restart(|| false);
