@@ -126,11 +126,10 @@ impl Judge {
         // Also where what tells is damaged: then there has to be an error.
         let sealed =
             |next: Txid| whole.time(&self.history, next).or_else(|| self.shelf.time(&self.history, next));
-        // Where all were swapped for others of the same state, these tell their times, and nobody can tell.
+        // Where the one that is asked was swapped for another of the same state, that one tells its time, and nobody can tell.
         let is_told_later = |next: Txid| {
-            let telling = whole.telling(&self.history, next);
-            let is_later = |item: &&Item| item.time_of_another.is_some_and(|told| told > time);
-            !telling.is_empty() && telling.iter().all(is_later)
+            let asked = whole.asked(&self.history, next);
+            asked.and_then(|item| item.time_of_another).is_some_and(|told| told > time)
         };
         let is_until = |next: &Txid| sealed(*next).is_some_and(|sealed| sealed <= time);
         points.range(txid + 1..).copied().find(|next| is_until(next) && !is_told_later(*next))

@@ -157,13 +157,22 @@ impl Shelf {
 
     /// The objects that tell when a point was sealed: a snapshot of another tool says when it was taken, so others are believed
     /// before it.
-    pub fn telling(&self, history: &History, txid: Txid) -> Vec<&Item> {
+    fn telling(&self, history: &History, txid: Txid) -> Vec<&Item> {
         let mut ending: Vec<_> =
             self.usable(history).into_iter().filter(|key| key.range().max() == txid).collect();
         if ending.iter().any(|key| key.level() != Level::SNAPSHOT) {
             ending.retain(|key| key.level() != Level::SNAPSHOT);
         }
         ending.iter().map(|key| &self.items[key]).collect()
+    }
+
+    /// The one of them that is asked: a restore asks no second one, and slots last, because an index knows the others.
+    pub fn asked(&self, history: &History, txid: Txid) -> Option<&Item> {
+        let usable = self.usable(history);
+        let ending = usable.iter().filter(|key| key.range().max() == txid);
+        let dullness =
+            |key: &&ObjectKey| (key.level() == Level::SNAPSHOT, key.level() == Level::L0, key.level());
+        ending.min_by_key(dullness).map(|key| &self.items[key])
     }
 
     /// Whether there are states of several page sizes: objects that join by name do not join then.
