@@ -29,6 +29,8 @@ pub(super) struct Judged {
     pub(super) missed: bool,
     /// Keys of objects that were not what they are for this reader.
     pub(super) misread: BTreeSet<String>,
+    /// Keys that came while it went on.
+    pub(super) came: BTreeSet<String>,
     /// A name that it wanted to remove could not be removed.
     pub(super) names_stayed: bool,
     /// So many times a name could not be moved.
@@ -306,6 +308,8 @@ impl World<'_> {
         if lost.is_empty() {
             return false;
         }
+        // It need not find what came after it listed the place, though it looks once more.
+        let lost: BTreeSet<String> = lost.into_iter().chain(judged.came.iter().cloned()).collect();
         let is_named = |key: ObjectKey| match error {
             PlanError::Damaged { object, .. } => *object == key,
             PlanError::Unlinked { left, right, .. } => [*left, *right].contains(&key),

@@ -38,6 +38,8 @@ impl World<'_> {
         let stats_before = disk.stats();
         let newest = self.mirror.txid();
         let mut draw = Random::new(restoration.seed, Stream::Restore);
+        let prefix = self.place.prefix();
+        let objects_before = self.store.peek_below(&prefix);
         let (restoring, ended) = self.play_restore(&disk, &path, restoration, target, &mut draw)?;
         let told = restoring.take_told();
         let misread = restoring.misread();
@@ -61,6 +63,12 @@ impl World<'_> {
             told,
             missed,
             misread,
+            came: self
+                .store
+                .peek_below(&prefix)
+                .into_keys()
+                .filter(|key| !objects_before.contains_key(key))
+                .collect(),
             names_stayed,
             failed_renames,
             sync_failed,
