@@ -74,6 +74,9 @@ pub(super) struct Restoring {
     told: Receiver<Told>,
     /// The most bytes that it asks for at once.
     pub(super) request_bytes_max: u64,
+    /// Keys that were there when it began to list the place the last time, and when it began the last listing that it ended.
+    began_with: BTreeSet<String>,
+    pub(super) listed: BTreeSet<String>,
 }
 
 impl Restoring {
@@ -109,11 +112,28 @@ impl Restoring {
             restorer.restore(&mut survey, order.target, &output, order.checks_integrity).await
         };
         let (client, waiting) = (ClientId(0), BTreeMap::new());
-        (Restoring { process, network, client, damage, requests, waiting, told, request_bytes_max }, work)
+        let (began_with, listed) = (BTreeSet::new(), BTreeSet::new());
+        let restoring = Restoring {
+            process,
+            network,
+            client,
+            damage,
+            requests,
+            waiting,
+            told,
+            request_bytes_max,
+            began_with,
+            listed,
+        };
+        (restoring, work)
     }
 
-    /// Sends a request.
-    pub(super) fn send(&mut self, now: Instant, asked: Asked) {
+    /// Sends a request. `keys`: what the place holds now.
+    pub(super) fn send(&mut self, now: Instant, asked: Asked, keys: impl FnOnce() -> BTreeSet<String>) {
+        // Levels are listed from the lowest up.
+        if matches!(&asked.request, Request::List { prefix, after: None, .. } if prefix.ends_with("/0000/")) {
+            self.began_with = keys();
+        }
         let id = self.network.submit(now, self.client, asked.request.clone());
         self.waiting.insert(id, (asked.request, asked.answer));
     }
@@ -122,6 +142,11 @@ impl Restoring {
     pub(super) fn carry(&mut self, now: Instant) {
         while let Some(answered) = self.network.poll(now) {
             let (request, answer) = self.waiting.remove(&answered.id).expect("each request is answered once");
+            let is_last_level =
+                matches!(&request, Request::List { prefix, .. } if prefix.ends_with("/0009/"));
+            if is_last_level && answered.answer.is_ok() {
+                self.listed.clone_from(&self.began_with);
+            }
             // Who asked may have given up.
             let _ = answer.send(self.damage.seen_through(&request, answered.answer));
         }

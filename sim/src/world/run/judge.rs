@@ -29,7 +29,7 @@ pub(super) struct Judged {
     pub(super) missed: bool,
     /// Keys of objects that were not what they are for this reader.
     pub(super) misread: BTreeSet<String>,
-    /// Keys that came while it went on.
+    /// Keys that came after it began to list the place the last time.
     pub(super) came: BTreeSet<String>,
     /// A name that it wanted to remove could not be removed.
     pub(super) names_stayed: bool,
@@ -308,7 +308,7 @@ impl World<'_> {
         if lost.is_empty() {
             return false;
         }
-        // It need not find what came after it listed the place, though it looks once more.
+        // It cannot have found what came after it began to list the place, the last time that it did.
         let lost: BTreeSet<String> = lost.into_iter().chain(judged.came.iter().cloned()).collect();
         let is_named = |key: ObjectKey| match error {
             PlanError::Damaged { object, .. } => *object == key,

@@ -38,11 +38,11 @@ impl World<'_> {
         let stats_before = disk.stats();
         let newest = self.mirror.txid();
         let mut draw = Random::new(restoration.seed, Stream::Restore);
-        let prefix = self.place.prefix();
-        let objects_before = self.store.peek_below(&prefix);
         let (restoring, ended) = self.play_restore(&disk, &path, restoration, target, &mut draw)?;
         let told = restoring.take_told();
         let misread = restoring.misread();
+        let now_there = self.store.peek_below(&self.place.prefix()).into_keys();
+        let came = now_there.filter(|key| !restoring.listed.contains(key)).collect();
         let missed = matches!(restoring.damage, Damage::Late { missed: true, .. });
         self.end_restore(&disk, restoring);
         let after = Around::look(&disk, &path);
@@ -63,12 +63,7 @@ impl World<'_> {
             told,
             missed,
             misread,
-            came: self
-                .store
-                .peek_below(&prefix)
-                .into_keys()
-                .filter(|key| !objects_before.contains_key(key))
-                .collect(),
+            came,
             names_stayed,
             failed_renames,
             sync_failed,
@@ -242,7 +237,10 @@ impl World<'_> {
                     let died = !restoring.process.is_alive();
                     return Ok(if died { Ended::Died } else { Ended::Done(outcome) });
                 }
-                Some(asked) = restoring.requests.recv() => restoring.send(self.clock.mono(), asked),
+                Some(asked) = restoring.requests.recv() => {
+                    let keys = || self.store.peek_below(&self.place.prefix()).into_keys().collect();
+                    restoring.send(self.clock.mono(), asked, keys);
+                }
                 () = tokio::time::sleep(next) => {}
             }
         }
