@@ -13,7 +13,28 @@ use std::collections::BTreeSet;
 /// If any chain reaches the head, one from the newest full image does: an object that leads past that image from an
 /// older one leads on from it as well. One sweep over the objects by their first TXID, so it costs n log n.
 pub(super) fn chain(listing: &PlaceListing, head: Txid) -> Option<Vec<ObjectKey>> {
-    chain_without(listing, head, None)
+    let objects = || listing.objects().iter().map(|o| o.key).filter(|k| (*k).max() <= head);
+    let base = objects().filter(|k| k.starts_at_one()).max_by_key(|k| (k.range().max(), k.level()))?;
+    let mut later: Vec<ObjectKey> =
+        objects().filter(|k| k.level() < Level::SNAPSHOT && k.range().max() > base.max()).collect();
+    later.sort_unstable_by_key(|k| k.range().min());
+    let mut later = later.into_iter().peekable();
+    let mut chain = vec![base];
+    let mut reached = base.max();
+    let mut furthest = base;
+    while reached < head {
+        while let Some(next) = later.next_if(|k| k.range().min() <= reached + 1) {
+            if (next.max(), next.level()) > (furthest.max(), furthest.level()) {
+                furthest = next;
+            }
+        }
+        if furthest.max() <= reached {
+            return None;
+        }
+        reached = furthest.max();
+        chain.push(furthest);
+    }
+    Some(chain)
 }
 
 /// Whether nothing needs a slot that was written: the store took it after an object that contains it. Where the store does
@@ -43,32 +64,6 @@ fn ends(listing: &PlaceListing, without: Option<ObjectKey>) -> BTreeSet<Txid> {
         }
     }
     ends
-}
-
-fn chain_without(listing: &PlaceListing, head: Txid, without: Option<ObjectKey>) -> Option<Vec<ObjectKey>> {
-    let counts = |k: &ObjectKey| k.range().max() <= head && Some(*k) != without;
-    let objects = || listing.objects().iter().map(|o| o.key).filter(counts);
-    let base = objects().filter(|k| k.starts_at_one()).max_by_key(|k| (k.range().max(), k.level()))?;
-    let mut later: Vec<ObjectKey> =
-        objects().filter(|k| k.level() < Level::SNAPSHOT && k.range().max() > base.max()).collect();
-    later.sort_unstable_by_key(|k| k.range().min());
-    let mut later = later.into_iter().peekable();
-    let mut chain = vec![base];
-    let mut reached = base.max();
-    let mut furthest = base;
-    while reached < head {
-        while let Some(next) = later.next_if(|k| k.range().min() <= reached + 1) {
-            if (next.max(), next.level()) > (furthest.max(), furthest.level()) {
-                furthest = next;
-            }
-        }
-        if furthest.max() <= reached {
-            return None;
-        }
-        reached = furthest.max();
-        chain.push(furthest);
-    }
-    Some(chain)
 }
 
 /// The level-0 objects from `min` to `max`, if all are there.

@@ -196,9 +196,10 @@ impl Survey {
                 (self.listing.get(key).expect("only listed objects are asked for").clone(), image)
             })
             .collect();
+        let objects = self.objects.clone();
         let mut answers = stream::iter(wanted)
             .map(|(info, image)| {
-                let objects = self.objects.clone();
+                let objects = objects.clone();
                 Task::spawn(async move { look(&objects, &info, image).await })
             })
             .buffer_unordered(self.catalog.limits.requests_in_flight);
@@ -211,8 +212,7 @@ impl Survey {
                     self.known.learn_full_image(key, full);
                 }
                 Ok(Some(Learned::Damage(key, why))) => {
-                    self.known.learn_damage(key, why.as_str());
-                    self.damage_is_new = true;
+                    self.learn_damage(key, &why);
                     self.untold.push((key, why));
                 }
                 Ok(None) => gone = true,

@@ -260,12 +260,13 @@ impl Judge {
         }
     }
 
-    /// Whether the time of a point is that of its slot, or of a compacted object with its end, which leads there by its name
-    /// alone: that its page size is another one than that of the state before it, only headers tell.
+    /// Whether what told the time of a point leads there by its name alone, and told its own: that its page size is another one
+    /// than that of the state before it, only headers tell.
     fn is_told_by_name(&self, point: &Point) -> bool {
-        let ends_there = |key: &ObjectKey| key.level() != Level::SNAPSHOT && key.range().max() == point.txid;
-        let mut ending = self.shelf.items.iter().filter(|(key, item)| !item.is_damaged && ends_there(key));
-        self.shelf.has_page_sizes() && ending.any(|(_, item)| Some(item.time) == point.time)
+        let told = self.shelf.items.get(&point.timed_by);
+        point.timed_by.level() != Level::SNAPSHOT
+            && told.is_some_and(|item| !item.is_damaged && Some(item.time) == point.time)
+            && !self.shelf.usable(&self.history).contains(&point.timed_by)
     }
 
     /// Looks at a report of `verify --deep`. `broken`: the objects that contradict themselves.

@@ -152,21 +152,11 @@ impl Shelf {
 
     /// When a point was sealed, as the objects tell it that lead to it.
     pub fn time(&self, history: &History, txid: Txid) -> Option<Timestamp> {
-        self.telling(history, txid).first().map(|item| item.time)
+        self.asked(history, txid).map(|item| item.time)
     }
 
-    /// The objects that tell when a point was sealed: a snapshot of another tool says when it was taken, so others are believed
-    /// before it.
-    fn telling(&self, history: &History, txid: Txid) -> Vec<&Item> {
-        let mut ending: Vec<_> =
-            self.usable(history).into_iter().filter(|key| key.range().max() == txid).collect();
-        if ending.iter().any(|key| key.level() != Level::SNAPSHOT) {
-            ending.retain(|key| key.level() != Level::SNAPSHOT);
-        }
-        ending.iter().map(|key| &self.items[key]).collect()
-    }
-
-    /// The one of them that is asked: a restore asks no second one, and slots last, because an index knows the others.
+    /// The object that is asked when a point was sealed; no second one is. A snapshot of another tool says when it was taken, so
+    /// others come before it, and slots after those that an index knows.
     pub fn asked(&self, history: &History, txid: Txid) -> Option<&Item> {
         let usable = self.usable(history);
         let ending = usable.iter().filter(|key| key.range().max() == txid);

@@ -77,6 +77,8 @@ pub(super) struct Restoring {
     /// Keys that were there when it began to list the place the last time, and when it began the last listing that it ended.
     began_with: BTreeSet<String>,
     pub(super) listed: BTreeSet<String>,
+    /// So often it began to list the place.
+    pub(super) listings: u32,
 }
 
 impl Restoring {
@@ -124,6 +126,7 @@ impl Restoring {
             request_bytes_max,
             began_with,
             listed,
+            listings: 0,
         };
         (restoring, work)
     }
@@ -133,6 +136,7 @@ impl Restoring {
         // Levels are listed from the lowest up.
         if matches!(&asked.request, Request::List { prefix, after: None, .. } if prefix.ends_with("/0000/")) {
             self.began_with = keys();
+            self.listings += 1;
         }
         let id = self.network.submit(now, self.client, asked.request.clone());
         self.waiting.insert(id, (asked.request, asked.answer));

@@ -31,6 +31,8 @@ pub(super) struct Judged {
     pub(super) misread: BTreeSet<String>,
     /// Keys that came after it began to list the place the last time.
     pub(super) came: BTreeSet<String>,
+    /// So often it began to list the place.
+    pub(super) listings: u32,
     /// A name that it wanted to remove could not be removed.
     pub(super) names_stayed: bool,
     /// So many times a name could not be moved.
@@ -281,6 +283,9 @@ impl World<'_> {
             judged.tells_where_it_is(left, error)?;
         } else {
             judged.after.check_untouched(&judged.before, judged.names_stayed, &error.to_string())?;
+        }
+        if matches!(error, RestoreError::Plan(PlanError::Damaged { .. })) && judged.listings < 2 {
+            return judged.wrong(2, "it gave up over damage, and did not look whether a way around has come");
         }
         let explained = judged.explains(error)
             || matches!(error, RestoreError::Plan(error) if self.is_in_the_way(judged, error))

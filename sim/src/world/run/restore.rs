@@ -41,6 +41,7 @@ impl World<'_> {
         let (restoring, ended) = self.play_restore(&disk, &path, restoration, target, &mut draw)?;
         let told = restoring.take_told();
         let misread = restoring.misread();
+        let listings = restoring.listings;
         let now_there = self.store.peek_below(&self.place.prefix()).into_keys();
         let came = now_there.filter(|key| !restoring.listed.contains(key)).collect();
         let missed = matches!(restoring.damage, Damage::Late { missed: true, .. });
@@ -64,6 +65,7 @@ impl World<'_> {
             missed,
             misread,
             came,
+            listings,
             names_stayed,
             failed_renames,
             sync_failed,
